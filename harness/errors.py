@@ -1,0 +1,41 @@
+"""The one exception a person may cause, and the exit statuses they can rely on.
+
+A mistake in an experiment, a missing package or a failing workload is told in sentences that say
+what is wrong and what to do; a traceback is for defects of the harness itself. `cli.main` is the only
+place that catches `UserError`.
+"""
+
+from __future__ import annotations
+
+from harness.model import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+
+EXIT_STATUSES = (
+    (0, "GO, or a complete table"),
+    (1, "NO-GO"),
+    (2, "INCONCLUSIVE: the interval still holds both answers"),
+    (3, "VOID: the run proves nothing (evidence missing, same bytes, A/A or machine disqualifies)"),
+    (4, "bad input: experiment, variant, option or peer; nothing was measured"),
+    (5, "the build, the runner or a workload failed"),
+    (130, "interrupted; the same command continues the run"),
+)
+
+
+class UserError(Exception):
+    """Told to the person as it stands; `exit_status` is the status of the process."""
+
+    def __init__(self, message: str, exit_status: int = EXIT_BAD_INPUT) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_status = exit_status
+
+
+def failed(message: str) -> UserError:
+    """A build, the runner or a workload that did not do its work."""
+    return UserError(message, EXIT_FAILED)
+
+
+class Interrupted(UserError):
+    """Ctrl-C or SIGTERM; what is complete has been kept."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, EXIT_INTERRUPTED)

@@ -1,0 +1,51 @@
+"""What the machine did to a run: marks against declared limits.
+
+A mark excludes nothing, because to drop the slow runs of one arm is to choose the result; it is
+reported, and a person can see whether the machine was fit. The limits are shares of the run's wall
+time (for switches: of its CPU time), so that long and short runs are held to the same measure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Mapping
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Declared in the manifest of every run."""
+
+    steal_share: float = 0.01  # CPU time taken by the hypervisor
+    psi_cpu_share: float = 0.20  # some task waited for a CPU (the sampler itself may wait a little)
+    psi_memory_share: float = 0.01
+    psi_io_share: float = 0.05
+    involuntary_per_cpu_s: float = 100.0  # a tick of 4 ms preempts at most 250 times a second
+    least_wall_s: float = 0.05  # below it one scheduler tick would already be a mark
+
+
+LIMITS = Limits()
+
+
+def disturbances(line: Mapping[str, Any], limits: Limits = LIMITS) -> List[str]:
+    """Marks such as `steal 3.1 %`; empty for a quiet run. A figure the machine does not give marks
+    nothing."""
+    wall_s = float(line.get("wall_ns") or 0) * 1e-9
+    if wall_s < limits.least_wall_s:
+        return []
+    machine = line.get("machine") or {}
+    shares = (
+        ("steal", machine.get("steal_ms"), 1e-3, limits.steal_share),
+        ("cpu pressure", machine.get("psi_cpu_some_us"), 1e-6, limits.psi_cpu_share),
+        ("memory pressure", machine.get("psi_mem_some_us"), 1e-6, limits.psi_memory_share),
+        ("io pressure", machine.get("psi_io_some_us"), 1e-6, limits.psi_io_share),
+    )
+    found = [
+        f"{name} {value * unit / wall_s:.1%}"
+        for name, value, unit, limit in shares
+        if value is not None and value * unit / wall_s > limit
+    ]
+    cpu_s = (float(line.get("user_ns") or 0) + float(line.get("sys_ns") or 0)) * 1e-9
+    switches = line.get("nivcsw")
+    if switches is not None and cpu_s >= limits.least_wall_s and switches / cpu_s > limits.involuntary_per_cpu_s:
+        found.append(f"{switches / cpu_s:.0f} involuntary switches per CPU second")
+    return found

@@ -1,0 +1,91 @@
+"""Why a run does not count, and whether it failed outright.
+
+Two different things: a run that *failed* (crashed, timed out, ended with a status) makes its block
+void, and the block is run again; a run that ended well but did not do its work is kept and shown, with
+the reasons here, and no verdict uses it. The limit of remote fallbacks is the seeds' 0.1 %: above it
+frees were local and the lane measured something else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping, Optional, Sequence
+
+from harness.measure.metrics import phases
+
+REMOTE_FALLBACK_LIMIT_PCT = 0.1
+
+# A workload may end its idle window a timer tick early without having cut it short.
+_IDLE_TOLERANCE = 0.99
+
+
+def failure(line: Mapping[str, Any]) -> Optional[str]:
+    """What went wrong with the process itself, or None when it ended with status 0."""
+    if not line.get("ok", False):
+        return str(line.get("error") or "the runner gives no reason")
+    if line.get("timed_out"):
+        return f"it was stopped at its time limit after {float(line.get('wall_ns') or 0) * 1e-9:.0f} s"
+    if line.get("signal") is not None:
+        return f"it was ended by signal {line['signal']}"
+    if line.get("exit_status") != 0:
+        return f"it ended with status {line.get('exit_status')}"
+    return None
+
+
+def unmapped(line: Mapping[str, Any], expected: Sequence[str]) -> List[str]:
+    """The libraries of `expected` that the process was not seen to have mapped."""
+    seen = {str(entry.get("path")) for entry in line.get("mapped") or [] if entry.get("found")}
+    return [path for path in expected if path not in seen]
+
+
+def reasons(
+    line: Mapping[str, Any],
+    *,
+    program: Optional[str],
+    args: Sequence[str],
+    missing_figures: Sequence[str],
+    series_wanted: bool,
+) -> List[str]:
+    """Every reason why this run, though it ended well, does not count. `program` is None for a
+    command, of which nothing but its figures is known."""
+    found = [f"figure {name} was not found in its output" for name in missing_figures]
+    result = line.get("result") or {}
+    if program is not None and not result:
+        found.append("it reported no result (HZ_RESULT_FD)")
+    if float(result.get("alloc_fail") or 0) > 0:
+        found.append(f"{result['alloc_fail']:g} allocations failed")
+    if series_wanted and not line.get("samples"):
+        found.append("no memory sample was taken")
+    return found + _fallback(result) + _cut_short(line, program, args)
+
+
+def _fallback(result: Mapping[str, Any]) -> List[str]:
+    """Remote frees that had to be made locally, as a share of those asked for."""
+    share = result.get("remote_fallback_pct", result.get("fallback_pct"))
+    if share is None or float(share) < REMOTE_FALLBACK_LIMIT_PCT:
+        return []
+    return [f"remote fallback {float(share):g} %, at or above {REMOTE_FALLBACK_LIMIT_PCT} %"]
+
+
+def _cut_short(line: Mapping[str, Any], program: Optional[str], args: Sequence[str]) -> List[str]:
+    """A burst/idle run must have idled for cycles x idle_s, and in the phase it names."""
+    if program not in ("bench_burst_idle", "bench_burst_idle_v2") or len(args) < 3:
+        return []
+    try:
+        idle_s, cycles = float(args[1]), int(args[2])
+    except ValueError:
+        return []
+    found = []
+    elapsed_s = float(line.get("wall_ns") or 0) * 1e-9
+    if elapsed_s < cycles * idle_s * _IDLE_TOLERANCE:
+        found.append(f"it took {elapsed_s:.2f} s, less than {cycles} cycles of {idle_s:g} s idleness")
+    idle_phase = (line.get("result") or {}).get("idle_phase")
+    marks = line.get("marks") or []
+    if idle_phase is None or not marks:
+        return found + ["it marked no idle phase"]
+    lasted = [seconds for phase, _, _, seconds in phases(marks) if phase == idle_phase]
+    if len(lasted) != cycles:
+        found.append(f"it marked {len(lasted)} idle phases ({idle_phase}) in {cycles} cycles")
+    short = [seconds for seconds in lasted if seconds < idle_s * _IDLE_TOLERANCE]
+    if short:
+        found.append(f"phase {idle_phase} lasted {min(short):.2f} s, less than {idle_s:g} s")
+    return found

@@ -1,0 +1,120 @@
+"""Shows that the settings of a preset take effect, or says why they do not.
+
+Allocators ignore variables they do not know, so a preset is believed only when the allocator itself
+gives the value back: mimalloc prints its options when verbose, jemalloc and gperftools answer queries
+in the process. Where an allocator offers no query, a burst is allocated and freed with and without
+the preset, and the memory that stays must differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+from harness.peers.catalogue import Family
+from harness.process import PYTHON, Finished, run_process
+
+PROBE = Path(__file__).with_name("probe.py")
+CLEAN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+
+# The property that gperftools keeps for each of its variables that we set.
+_PROPERTIES = {"TCMALLOC_AGGRESSIVE_DECOMMIT": "tcmalloc.aggressive_memory_decommit"}
+
+# The memory that stays must change by this share of the burst for a setting to have an effect.
+_EFFECT = 0.10
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`shown` says what was read; `problem` is None when all settings were found in force."""
+
+    shown: str
+    problem: Optional[str]
+
+
+def probe(library: Path, env: Mapping[str, str], args: Sequence[str]) -> Finished:
+    """Runs probe.py with `library` preloaded and nothing but `env` set."""
+    full = {**CLEAN_ENV, **env, "LD_PRELOAD": str(library)}
+    return run_process([PYTHON, "-I", "-S", str(PROBE), *args], env=full, timeout_s=60)
+
+
+def prove(library: Path, family: Family, env: Mapping[str, str]) -> Proof:
+    """Checks every variable of `env` by the family's own way, else by its effect."""
+    if not env:
+        return Proof("no settings", None)
+    ways: Dict[str, Callable[[Path, Mapping[str, str]], Proof]] = {
+        "verbose": _verbose,
+        "mallctl": _mallctl,
+        "property": _property,
+    }
+    return ways.get(family.read_back, _effect)(library, env)
+
+
+def _verbose(library: Path, env: Mapping[str, str]) -> Proof:
+    """mimalloc prints `option 'name': value` for every option it knows."""
+    full = {**CLEAN_ENV, **env, "MIMALLOC_VERBOSE": "1", "LD_PRELOAD": str(library)}
+    done = run_process(["/bin/true"], env=full, timeout_s=60)
+    told = dict(re.findall(r"option '(\w+)': (-?\d+)", done.stderr))
+    if not told:
+        return Proof("", "it prints no options under MIMALLOC_VERBOSE=1, so no setting can be read back")
+    found = {name: told.get(name.replace("MIMALLOC_", "", 1).lower()) for name in env}
+    return _compare(env, found)
+
+
+def _mallctl(library: Path, env: Mapping[str, str]) -> Proof:
+    pairs = [item.partition(":") for item in env.get("MALLOC_CONF", "").split(",") if item]
+    wanted = {name: value for name, _, value in pairs if re.fullmatch(r"-?\d+", value)}
+    stray = sorted(set(env) - {"MALLOC_CONF"})
+    if stray:
+        return Proof("", f"{stray[0]} is no setting of jemalloc; it reads MALLOC_CONF")
+    done = probe(library, env, ["mallctl", *wanted])
+    if done.status != 0:
+        return Proof("", f"it refuses MALLOC_CONF={env['MALLOC_CONF']}: {_first_line(done.stderr)}")
+    found = {name: str(value) for name, value in json.loads(done.stdout).items()}
+    return _compare(wanted, found)
+
+
+def _property(library: Path, env: Mapping[str, str]) -> Proof:
+    unknown = sorted(set(env) - set(_PROPERTIES))
+    if unknown:
+        return _effect(library, env)
+    done = probe(library, env, ["property", *(_PROPERTIES[name] for name in env)])
+    if done.status != 0:
+        return Proof("", f"its properties cannot be read: {_first_line(done.stderr)}")
+    told: Dict[str, int] = json.loads(done.stdout)
+    found = {name: str(told[_PROPERTIES[name]]) for name in env if _PROPERTIES[name] in told}
+    return _compare(env, found)
+
+
+def _effect(library: Path, env: Mapping[str, str]) -> Proof:
+    kept: List[float] = []
+    for settings in ({}, env):
+        done = probe(library, settings, ["burst"])
+        if done.status != 0:
+            return Proof("", f"a burst under it fails: {_first_line(done.stderr)}")
+        seen = json.loads(done.stdout)
+        kept.append((seen["after_kb"] - seen["start_kb"]) / max(1, seen["peak_kb"] - seen["start_kb"]))
+    shown = f"of a 30 MB burst {kept[0]:.0%} stays resident without and {kept[1]:.0%} with it"
+    if abs(kept[0] - kept[1]) < _EFFECT:
+        names = ", ".join(f"{key}={value}" for key, value in env.items())
+        return Proof(shown, f"{names} has no visible effect ({shown})")
+    return Proof(shown, None)
+
+
+def _compare(wanted: Mapping[str, str], found: Mapping[str, Any]) -> Proof:
+    shown = ", ".join(f"{name}={found[name]}" for name in wanted if found.get(name) is not None)
+    missing = [name for name in wanted if found.get(name) is None]
+    if missing:
+        return Proof(shown, f"{missing[0]} is not known to this version, which ignores it in silence")
+    wrong = [name for name in wanted if found[name] != wanted[name]]
+    if wrong:
+        return Proof(shown, f"{wrong[0]} was set to {wanted[wrong[0]]} but reads back as {found[wrong[0]]}")
+    return Proof(f"read back {shown}", None)
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0] if lines else "it says nothing"
