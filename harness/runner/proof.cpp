@@ -1,0 +1,107 @@
+// See proof.hpp.
+#include "proof.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "error.hpp"
+#include "fd.hpp"
+#include "proc_text.hpp"
+
+namespace hz3::runner {
+namespace {
+
+std::string_view take_word(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+template <typename Visit>
+void for_each_mapping(std::string_view maps, Visit visit) {
+  while (!maps.empty()) {
+    const std::string_view line = maps.substr(0, maps.find('\n'));
+    maps.remove_prefix(std::min(line.size() + 1, maps.size()));
+    Mapping mapping;
+    if (parse_mapping(line, mapping)) visit(mapping);
+  }
+}
+
+// Device and inode of `full_path` as this kernel shows them in maps.
+void identify(const std::string& full_path, MappedFile& file) {
+  const Fd fd(open(full_path.c_str(), O_RDONLY | O_CLOEXEC));
+  void* const page = fd ? mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd.get(), 0) : MAP_FAILED;
+  if (page == MAP_FAILED) {
+    throw RunnerError(kBadJob, "bad job: library " + full_path + ": " + std::strerror(errno));
+  }
+  const std::string maps = read_proc("/proc/self/maps").value_or("");
+  for_each_mapping(maps, [&](const Mapping& mapping) {
+    if (mapping.start != reinterpret_cast<uint64_t>(page)) return;
+    file.dev = mapping.dev;
+    file.inode = mapping.inode;
+  });
+  munmap(page, 1);
+  if (file.inode == 0) {
+    throw RunnerError(kCannotMeasure, "cannot find " + full_path + " in /proc/self/maps");
+  }
+}
+
+}  // namespace
+
+bool parse_mapping(std::string_view line, Mapping& mapping) {
+  const std::string_view range = take_word(line);
+  const std::string_view permissions = take_word(line);
+  take_word(line);  // offset
+  mapping.dev = take_word(line);
+  const std::string_view inode = take_word(line);
+  const size_t dash = range.find('-');
+  if (dash == std::string_view::npos || permissions.size() != 4 || inode.empty()) return false;
+  mapping.executable = permissions[2] == 'x';
+  const auto start = std::from_chars(range.data(), range.data() + dash, mapping.start, 16);
+  const auto number = std::from_chars(inode.data(), inode.data() + inode.size(), mapping.inode);
+  return start.ec == std::errc{} && number.ec == std::errc{};
+}
+
+Proof::Proof(const std::vector<std::string>& paths, const std::string& cwd) {
+  for (const std::string& path : paths) {
+    MappedFile file;
+    file.path = path;
+    identify(path.starts_with('/') ? path : cwd + "/" + path, file);
+    files_.push_back(std::move(file));
+  }
+}
+
+bool Proof::complete() const {
+  for (const MappedFile& file : files_) {
+    if (!file.found) return false;
+  }
+  return true;
+}
+
+void Proof::restart() {
+  for (MappedFile& file : files_) {
+    file.found = false;
+    file.seen_at = nullptr;
+  }
+}
+
+void Proof::look(pid_t pid, const char* seen_at) {
+  if (complete()) return;
+  const auto maps = read_proc("/proc/" + std::to_string(pid) + "/maps");
+  if (!maps) return;
+  for_each_mapping(*maps, [&](const Mapping& mapping) {
+    if (!mapping.executable || mapping.inode == 0) return;
+    for (MappedFile& file : files_) {
+      if (file.found || mapping.inode != file.inode || mapping.dev != file.dev) continue;
+      file.found = true;
+      file.seen_at = seen_at;
+    }
+  });
+}
+
+}  // namespace hz3::runner

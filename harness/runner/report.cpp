@@ -1,0 +1,109 @@
+// See report.hpp.
+#include "report.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "clock.hpp"
+
+namespace hz3::runner {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json milliseconds(int64_t ns) { return static_cast<double>(ns / 1000) / 1000.0; }
+
+Json result_of(Report& report) {
+  if (report.result.empty()) return nullptr;
+  if (report.result.size() >= kLongestResult) {
+    report.note("the workload's result is longer than 1 MiB");
+    return nullptr;
+  }
+  Json result = Json::parse(report.result, nullptr, false);
+  if (!result.is_object()) {
+    report.note("the workload's result is not one JSON object");
+    return nullptr;
+  }
+  return result;
+}
+
+Json mapped_of(const Report& report) {
+  Json list = Json::array();
+  for (const MappedFile& file : report.mapped) {
+    list.push_back({{"path", file.path},
+                    {"inode", file.inode},
+                    {"dev", file.dev},
+                    {"found", file.found},
+                    {"seen_at", file.seen_at != nullptr ? Json(file.seen_at) : Json(nullptr)}});
+  }
+  return list;
+}
+
+Json marks_of(const Report& report) {
+  Json list = Json::array();
+  for (size_t i = 0; i < report.marks.size(); i++) {
+    const auto& memory = report.readings[i].memory;
+    const auto figure = [&](int64_t Rollup::*field) {
+      return memory ? Json((*memory).*field) : Json(nullptr);
+    };
+    list.push_back({{"t_ms", milliseconds(report.readings[i].t_ns)},
+                    {"phase", report.marks[i].phase},
+                    {"cycle", report.marks[i].cycle},
+                    {"rss_kb", figure(&Rollup::rss_kb)},
+                    {"pss_kb", figure(&Rollup::pss_kb)},
+                    {"uss_kb", figure(&Rollup::uss_kb)},
+                    {"lazyfree_kb", figure(&Rollup::lazyfree_kb)},
+                    {"anon_huge_kb", figure(&Rollup::anon_huge_kb)}});
+  }
+  return list;
+}
+
+void put_usage(Json& line, const std::optional<Usage>& usage) {
+  const auto put = [&](const char* key, int64_t Usage::*field) {
+    line[key] = usage ? Json((*usage).*field) : Json(nullptr);
+  };
+  put("user_ns", &Usage::user_ns);
+  put("sys_ns", &Usage::sys_ns);
+  put("minflt", &Usage::minflt);
+  put("majflt", &Usage::majflt);
+  put("nvcsw", &Usage::nvcsw);
+  put("nivcsw", &Usage::nivcsw);
+  put("max_rss_kb", &Usage::max_rss_kb);
+}
+
+}  // namespace
+
+std::string to_line(Report& report) {
+  Json result = result_of(report);
+  Json line;
+  line["schema"] = 1;
+  line["ok"] = report.ok();
+  line["error"] = report.error.empty() ? Json(nullptr) : Json(report.error);
+  line["exit_status"] = or_null(report.exit_status);
+  line["signal"] = or_null(report.signal);
+  line["timed_out"] = report.timed_out;
+  line["interrupted"] = report.interrupted;
+  line["wall_ns"] = or_null(report.wall_ns);
+  line["held_ns"] = or_null(report.held_ns);
+  put_usage(line, report.usage);
+  line["mapped"] = mapped_of(report);
+  line["marks"] = marks_of(report);
+  line["result"] = std::move(result);
+  line["samples"] = report.samples;
+  line["missed_deadlines"] = report.missed_deadlines;
+  line["leftover_processes"] = or_null(report.leftover_processes);
+  line["runner_cpu_ns"] = or_null(report.runner_cpu_ns);
+  line["machine"] = {{"steal_ms", or_null(report.machine.steal_ms)},
+                     {"psi_cpu_some_us", or_null(report.machine.psi_cpu_some_us)},
+                     {"psi_mem_some_us", or_null(report.machine.psi_mem_some_us)},
+                     {"psi_io_some_us", or_null(report.machine.psi_io_some_us)},
+                     {"load1", or_null(report.machine.load1)}};
+  // A name that is not UTF-8 is shown with replacement characters rather than losing the line.
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace hz3::runner

@@ -1,0 +1,323 @@
+// See run.hpp. One thread, one loop: signals, marks, the result and the sampling deadlines are all
+// awaited in a single ppoll. Threads would buy nothing (the workload is parked while its smaps are
+// read), and tracing and the death signal both bind to the thread that forked.
+#include "run.hpp"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "clock.hpp"
+#include "cleanup.hpp"
+#include "error.hpp"
+#include "launch.hpp"
+#include "series.hpp"
+#include "trace.hpp"
+
+namespace hz3::runner {
+namespace {
+
+// After SIGKILL only a process stuck in the kernel is still there; waiting longer helps nobody.
+constexpr int64_t kDeathWaitNs = 30 * kNsPerSecond;
+
+int64_t to_ns(const timeval& time) {
+  return time.tv_sec * kNsPerSecond + time.tv_usec * 1000;
+}
+
+Usage usage_of(const rusage& raw) {
+  return Usage{.user_ns = to_ns(raw.ru_utime),
+               .sys_ns = to_ns(raw.ru_stime),
+               .minflt = raw.ru_minflt,
+               .majflt = raw.ru_majflt,
+               .nvcsw = raw.ru_nvcsw,
+               .nivcsw = raw.ru_nivcsw,
+               .max_rss_kb = raw.ru_maxrss};
+}
+
+Fd block_and_watch_signals() {
+  std::signal(SIGCHLD, SIG_DFL);  // were it ignored, as a parent may leave it, wait would fail
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&watched, signal);
+  sigprocmask(SIG_BLOCK, &watched, nullptr);
+  Fd fd(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) throw cannot("watch signals");
+  return fd;
+}
+
+class Run {
+ public:
+  Run(const Job& job, Report& report)
+      : job_(job), report_(report), proof_(job.expect_mapped, job.cwd), tracer_(proof_) {}
+
+  void start();
+  void watch();
+  void finish();
+
+ private:
+  void wait_for_event(bool& signals, bool& marks, bool& result);
+  int64_t next_event_ns() const;
+  void on_signals();
+  void on_children();
+  void on_marks(bool parked);
+  void read_mark(const Mark& mark, bool parked);
+  void follow(pid_t pid);
+  void on_sample(int64_t now);
+  void on_time(int64_t now);
+  void stop_workload();
+  void account();
+
+  const Job& job_;
+  Report& report_;
+  Proof proof_;
+  Tracer tracer_;
+  MarkChannel marks_;
+  ResultChannel result_;
+  Fd signals_;
+  pid_t pid_ = 0;          // the workload, our direct child
+  pid_t measured_pid_ = 0;  // whose memory is read: the process that marks, at first the workload
+  StatmReader statm_;
+  SampleBuffer samples_;
+  Deadlines deadlines_;
+  MachineCounters before_;
+  int64_t start_ns_ = 0;
+  int64_t end_ns_ = 0;
+  int64_t held_ns_ = 0;
+  int64_t kill_ns_ = 0;  // when the workload was killed, 0: it was not
+  bool ended_ = false;
+};
+
+void Run::start() {
+  signals_ = block_and_watch_signals();
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) throw cannot("read the CPU set");
+  const cpu_set_t workload_cpus = cpu_set_of(job_.cpus, allowed, "cpus");
+  const cpu_set_t sampler_cpus = cpu_set_of(job_.sampler_cpus, allowed, "sampler_cpus");
+  // Descendants that outlive the workload become ours, so that they can be found and ended.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Launch launch(job_, workload_cpus, marks_.workload_end(), result_.workload_end());
+  pid_ = launch.pid();
+  const KillOnUnwind guard(pid_);
+  // From here on nothing is inherited: the fork is behind us.
+  prctl(PR_SET_TIMERSLACK, 1);
+  sched_setaffinity(0, sizeof sampler_cpus, &sampler_cpus);
+  samples_ = SampleBuffer(capacity_for(job_.timeout_s, job_.sample_ms));
+  follow(pid_);
+  if (proof_.wanted()) tracer_.seize(pid_);
+  before_ = read_machine_counters();
+  launch.go();
+  start_ns_ = monotonic_ns();
+  if (tracer_.active()) {
+    int status = 0;
+    do {
+      if (waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
+        throw RunnerError(kCannotMeasure, "the workload died while it was being started");
+      }
+    } while (!tracer_.serve(status));
+    start_ns_ = monotonic_ns();
+  }
+  if (job_.sample_ms > 0) {
+    deadlines_ = Deadlines(start_ns_, static_cast<int64_t>(job_.sample_ms * kNsPerMs));
+  }
+  guard.dismiss();
+}
+
+void Run::watch() {
+  while (!ended_) {
+    bool signals = false, marks = false, result = false;
+    wait_for_event(signals, marks, result);
+    if (signals) on_signals();
+    if (marks) on_marks(true);
+    if (result) result_.receive();
+    if (!ended_) on_time(monotonic_ns());
+  }
+}
+
+int64_t Run::next_event_ns() const {
+  if (kill_ns_ != 0) return kill_ns_ + kDeathWaitNs;
+  const int64_t timeout = start_ns_ + static_cast<int64_t>(job_.timeout_s * kNsPerSecond);
+  return deadlines_.any() ? std::min(timeout, deadlines_.next_ns()) : timeout;
+}
+
+void Run::wait_for_event(bool& signals, bool& marks, bool& result) {
+  pollfd fds[] = {{signals_.get(), POLLIN, 0},
+                  {marks_.poll_fd(), POLLIN, 0},
+                  {result_.poll_fd(), POLLIN, 0}};
+  const timespec wait = to_timespec(std::max<int64_t>(0, next_event_ns() - monotonic_ns()));
+  if (ppoll(fds, 3, &wait, nullptr) <= 0) return;
+  signals = fds[0].revents != 0;
+  marks = fds[1].revents != 0;
+  result = fds[2].revents != 0;
+}
+
+void Run::on_signals() {
+  signalfd_siginfo info;
+  bool children = false;
+  while (read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGCHLD) {
+      children = true;
+    } else {
+      report_.interrupted = true;
+      stop_workload();
+    }
+  }
+  if (children) on_children();
+}
+
+void Run::on_children() {
+  for (;;) {
+    siginfo_t info{};
+    const int options = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
+    if (waitid(P_ALL, 0, &info, options) != 0 || info.si_pid == 0) return;
+    const bool exited = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+                        info.si_code == CLD_DUMPED;
+    if (info.si_pid == pid_ && exited) {
+      end_ns_ = monotonic_ns();
+      ended_ = true;  // stays a zombie until finish(), so that its group can still be named
+      return;
+    }
+    const int64_t stopped_ns = monotonic_ns();
+    int status = 0;
+    const pid_t pid = waitpid(info.si_pid, &status, WNOHANG | WUNTRACED | __WALL);
+    if (pid == pid_ && WIFSTOPPED(status) && tracer_.active()) {
+      tracer_.serve(status);
+      held_ns_ += monotonic_ns() - stopped_ns;
+    }
+  }
+}
+
+void Run::follow(pid_t pid) {
+  measured_pid_ = pid;
+  statm_.open(pid);
+}
+
+void Run::on_marks(bool parked) {
+  std::vector<Mark> arrived;
+  if (!marks_.receive(arrived)) {
+    report_.note("the workload wrote a phase mark that is not `<ns> <phase> <cycle>`");
+    marks_.release();
+  }
+  for (const Mark& mark : arrived) read_mark(mark, parked);
+}
+
+void Run::read_mark(const Mark& mark, bool parked) {
+  if (parked && mark.pid > 0 && mark.pid != measured_pid_) {
+    // Behind a wrapper: from now on this process is the one that counts, for the proof as well.
+    follow(mark.pid);
+    proof_.restart();
+  }
+  const int64_t last_ns = report_.marks.empty() ? 0 : report_.marks.back().at_ns;
+  if (mark.at_ns < std::max(start_ns_, last_ns) || mark.at_ns > monotonic_ns()) {
+    report_.note("phase mark `" + mark.phase + "` is out of order or not on CLOCK_MONOTONIC");
+  }
+  MarkReading reading{.t_ns = mark.at_ns - start_ns_, .memory = std::nullopt};
+  // The row closes the phase before this mark: it is that phase's last state.
+  Sample row{.t_ns = reading.t_ns, .mark = static_cast<int64_t>(report_.marks.size()) - 1};
+  if (parked) {
+    proof_.look(measured_pid_, "mark");
+    reading.memory = read_rollup(measured_pid_);
+    if (const auto statm = statm_.read()) row.vms_kb = statm->vms_kb;
+  }
+  if (reading.memory) {
+    row.rss_kb = reading.memory->rss_kb;
+    row.pss_kb = reading.memory->pss_kb;
+    row.uss_kb = reading.memory->uss_kb;
+    row.lazyfree_kb = reading.memory->lazyfree_kb;
+    row.anon_huge_kb = reading.memory->anon_huge_kb;
+    samples_.push(row);
+  }
+  report_.marks.push_back(mark);
+  report_.readings.push_back(reading);
+  if (!parked) return;
+  const int64_t now = monotonic_ns();
+  held_ns_ += std::clamp<int64_t>(now - mark.at_ns, 0, now - start_ns_);
+  deadlines_.skip(now);
+  marks_.release();
+}
+
+void Run::on_sample(int64_t now) {
+  report_.missed_deadlines += deadlines_.take(now);
+  const auto statm = statm_.read();
+  if (!statm) return;
+  Sample sample{.t_ns = now - start_ns_,
+                .rss_kb = statm->rss_kb,
+                .vms_kb = statm->vms_kb,
+                .mark = static_cast<int64_t>(report_.marks.size()) - 1};
+  if (job_.pss_every > 0 && report_.samples % job_.pss_every == 0) {
+    if (const auto rollup = read_rollup(measured_pid_)) {
+      sample.pss_kb = rollup->pss_kb;
+      sample.uss_kb = rollup->uss_kb;
+      sample.lazyfree_kb = rollup->lazyfree_kb;
+      sample.anon_huge_kb = rollup->anon_huge_kb;
+    }
+  }
+  if (samples_.push(sample)) {
+    report_.samples++;
+  } else {
+    report_.missed_deadlines++;
+    report_.note("the sample buffer is full; raise sample_ms or lower timeout_s");
+  }
+}
+
+void Run::on_time(int64_t now) {
+  if (kill_ns_ != 0) {
+    if (now >= kill_ns_ + kDeathWaitNs) {
+      throw RunnerError(kCannotMeasure, "the workload does not die of SIGKILL");
+    }
+    return;
+  }
+  if (deadlines_.due(now)) on_sample(now);
+  if (now >= start_ns_ + static_cast<int64_t>(job_.timeout_s * kNsPerSecond)) {
+    report_.timed_out = true;
+    stop_workload();
+  }
+}
+
+void Run::stop_workload() {
+  if (kill_ns_ == 0) kill_ns_ = monotonic_ns();
+  kill(-pid_, SIGKILL);
+}
+
+void Run::account() {
+  int status = 0;
+  rusage raw{};
+  if (wait4(pid_, &status, __WALL, &raw) != pid_) throw cannot("collect the workload");
+  if (WIFEXITED(status)) report_.exit_status = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) report_.signal = WTERMSIG(status);
+  report_.usage = usage_of(raw);
+  report_.held_ns = held_ns_;
+  report_.wall_ns = end_ns_ - start_ns_ - held_ns_;
+}
+
+void Run::finish() {
+  report_.machine = growth(before_, read_machine_counters());
+  kill(-pid_, SIGKILL);  // what it left running in its group
+  on_marks(false);
+  result_.receive();
+  account();
+  report_.leftover_processes = end_leftovers();
+  report_.mapped = proof_.files();
+  report_.result = result_.text();
+  rusage own{};
+  getrusage(RUSAGE_SELF, &own);
+  report_.runner_cpu_ns = to_ns(own.ru_utime) + to_ns(own.ru_stime);
+  if (!job_.csv_path.empty()) write_csv(job_.csv_path, samples_, report_.marks);
+}
+
+}  // namespace
+
+void run_job(const Job& job, Report& report) {
+  Run run(job, report);
+  run.start();
+  run.watch();
+  run.finish();
+}
+
+}  // namespace hz3::runner
