@@ -1,0 +1,161 @@
+// The heap: malloc and free as the rest of the library knows them. The hot paths are here and
+// nowhere else; what they cannot do in a few instructions is passed, by a tail call, to a slow path.
+//
+// allocate: class from the size (one table load), bin from the thread's cache, top block off the bin.
+// deallocate: class from the page map (one load), bin from the thread's cache, block onto the bin.
+#pragma once
+
+#include <cerrno>
+
+#include "heap/large.hpp"
+#include "heap/threads.hpp"
+#include "os/next_allocator.hpp"
+
+namespace hz3 {
+
+// The largest size any function accepts: ISO C cannot subtract pointers further apart.
+inline constexpr std::size_t kSizeLimit = PTRDIFF_MAX;
+
+// Keeps errno as the caller had it: POSIX.1-2024 forbids free to change it.
+class KeepErrno {
+ public:
+  KeepErrno() : saved_(errno) {}
+  ~KeepErrno() { errno = saved_; }
+
+ private:
+  int saved_;
+};
+
+namespace detail {
+
+[[gnu::cold, gnu::noinline]] inline void* out_of_memory() {
+  errno = ENOMEM;
+  return nullptr;
+}
+
+// For threads without a cache: past their end, or when there is no memory for one.
+inline Shard& shared_home() { return g_shards[0]; }
+
+inline void* allocate_uncached(std::uint32_t c) { return take_blocks(shared_home(), c, 1).first; }
+
+inline ThreadCache* current_cache() {
+  ThreadCache* cache = t_cache;
+  if (is_real(cache)) {
+    arm_exit_hook(*cache);
+    return cache;
+  }
+  return cache == &kEndedCache ? nullptr : attach_thread();
+}
+
+[[gnu::noinline]] inline void* allocate_slow(std::uint32_t c) {
+  const KeepErrno keep;
+  ThreadCache* cache = current_cache();
+  if (cache == nullptr) return allocate_uncached(c);
+  tick(*cache);
+  if (void* block = cache->bins[c].blocks; block != nullptr) {  // attaching or ticking filled it
+    cache->bins[c].blocks = link_of(block);
+    ++cache->bins[c].room;
+    return block;
+  }
+  return refill_bin(*cache, c);
+}
+
+[[gnu::noinline]] inline void* allocate_class_slow(std::uint32_t c) {
+  void* block = allocate_slow(c);
+  return block != nullptr ? block : out_of_memory();
+}
+
+inline void* allocate_class(std::uint32_t c) {
+  Bin& bin = t_cache->bins[c];
+  void* block = bin.blocks;
+  if (block == nullptr) [[unlikely]] return allocate_class_slow(c);
+  bin.blocks = link_of(block);
+  ++bin.room;
+  return block;
+}
+
+[[gnu::noinline]] inline void* allocate_beyond_table(std::size_t size) {
+  if (size <= kMediumMax) return allocate_class(kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift]);
+  const KeepErrno keep;
+  void* block = size <= kSizeLimit ? allocate_large(size, kSegmentSize, false) : nullptr;
+  return block;
+}
+
+[[gnu::noinline]] inline void* allocate_above_table(std::size_t size) {
+  void* block = allocate_beyond_table(size);
+  return block != nullptr ? block : out_of_memory();
+}
+
+inline void deallocate_other(void* p);
+
+// A block whose bin has no room: full, or of a thread without a cache, or the bin of class 0, which
+// stands for everything that is in no run and never has room.
+[[gnu::noinline]] inline void deallocate_full(void* p, std::uint32_t c) {
+  if (c == 0) return deallocate_other(p);
+  const KeepErrno keep;
+  ThreadCache* cache = current_cache();
+  if (cache == nullptr) {
+    link_of(p) = nullptr;
+    give_back({p, 1});
+    return;
+  }
+  tick(*cache);
+  Bin& bin = cache->bins[c];
+  if (bin.room == 0) return overflow_bin(*cache, c, p);
+  link_of(p) = bin.blocks;
+  bin.blocks = p;
+  --bin.room;
+}
+
+// The class of the run that p lies in; 0 if p is in no run of any arena.
+inline std::uint32_t class_of_pointer(const void* p) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const std::uintptr_t page = (address - g_primary_base) >> os::kPageShift;
+  if (page < kArenaPages) [[likely]] return page_map(g_primary_base)[page];
+  const Arena* arena = find_arena(p);
+  if (arena == nullptr) return 0;
+  return page_map(arena->base)[(address - arena->base) >> os::kPageShift];
+}
+
+// Everything that is not a block of a run in the primary arena.
+[[gnu::noinline, gnu::cold]] inline void deallocate_other(void* p) {
+  if (p == nullptr) return;
+  const KeepErrno keep;
+  if (const std::uint32_t c = class_of_pointer(p); c != 0) return deallocate_full(p, c);
+  const LargeBlock large = find_large(p);
+  if (large.head != nullptr) return free_large(large);
+  if (find_arena(p) != nullptr) fatal("invalid free: no block starts here", p);
+  free_foreign(p);
+}
+
+}  // namespace detail
+
+// Memory for at least `size` bytes, aligned to 16; nullptr with ENOMEM. Any thread, any time.
+inline void* allocate(std::size_t size) {
+  if (size > kTableMax) [[unlikely]] return detail::allocate_above_table(size);
+  return detail::allocate_class(kClassBy16[(size + 15) >> 4]);
+}
+
+// Gives back a block, from any thread; nullptr does nothing; errno is kept.
+inline void deallocate(void* p) {
+  const std::uintptr_t page = (reinterpret_cast<std::uintptr_t>(p) - g_primary_base) >> os::kPageShift;
+  if (page >= kArenaPages) [[unlikely]] return detail::deallocate_other(p);
+  const std::uint32_t c = page_map(g_primary_base)[page];
+  Bin& bin = t_cache->bins[c];
+  if (bin.room == 0) [[unlikely]] return detail::deallocate_full(p, c);
+  --bin.room;
+  link_of(p) = bin.blocks;
+  bin.blocks = p;
+}
+
+// Bytes that may be used at p, which must be a live block of any allocator or nullptr.
+inline std::size_t usable_size(void* p) {
+  if (p == nullptr) return 0;
+  if (const std::uint32_t c = detail::class_of_pointer(p); c != 0) return kSizeClasses[c].size;
+  const LargeBlock large = find_large(p);
+  if (large.head != nullptr) return large.usable();
+  if (find_arena(p) != nullptr) fatal("size asked of something that is no block", p);
+  return usable_size_foreign(p);
+}
+
+}  // namespace hz3

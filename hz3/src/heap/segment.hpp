@@ -1,0 +1,193 @@
+// Segments and runs: 2 MiB cut into 512 pages of 4 KiB, with a header in the first five.
+//
+// A run is a range of pages that holds the blocks of one size class. Its descriptor lies in the
+// header, at the index of its first page; `run_offset` leads from any page of a run to that page.
+//
+// Invariants (everything in a header is guarded by the lock of the owning shard)
+//   - `live` of a run is exactly the number of its blocks outside the central store: in the program,
+//     in thread caches, on their way between threads. It changes only when blocks move between a
+//     thread cache and the central store. live == 0 therefore proves that the run is empty; no
+//     scanning, no guessing.
+//   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
+//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory.
+//   - A segment belongs to one shard from its creation until it is given back to the arena.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "heap/arena.hpp"
+
+namespace hz3 {
+
+struct Shard;
+
+// Small segments hold runs of small and sub4k classes, medium segments those of medium classes.
+// Kept apart, because one live small block would pin a segment that could be returned whole.
+enum class SegmentKind : std::uint8_t { kSmall, kMedium };
+inline constexpr int kSegmentKinds = 2;
+
+enum class RunState : std::uint8_t { kNone, kFull, kPartial, kEmpty };
+
+struct Run {
+  void* free_blocks;  // blocks that came back, linked through their first word
+  Run* previous;      // neighbours in the shard's list of partial or of empty runs
+  Run* next;
+  std::uint16_t live;
+  std::uint16_t carved;  // blocks [0, carved) exist; the rest of the run was never touched
+  std::uint8_t size_class;
+  RunState state;
+
+  bool has_room() const { return live < kSizeClasses[size_class].objects; }
+};
+
+class PageBits {
+ public:
+  bool test(std::uint32_t page) const { return (words_[page / 64] >> (page % 64)) & 1; }
+  void set(std::uint32_t page, std::uint32_t count) { change<true>(page, count); }
+  void clear(std::uint32_t page, std::uint32_t count) { change<false>(page, count); }
+
+  // First set bit at or after `page`; kPagesPerSegment if there is none.
+  std::uint32_t next_set(std::uint32_t page) const { return next<false>(page); }
+  std::uint32_t next_clear(std::uint32_t page) const { return next<true>(page); }
+
+  std::uint32_t count() const {
+    std::uint32_t n = 0;
+    for (std::uint64_t word : words_) n += static_cast<std::uint32_t>(std::popcount(word));
+    return n;
+  }
+  PageBits operator&(const PageBits& other) const {
+    PageBits both;
+    for (std::uint32_t i = 0; i < kWords; ++i) both.words_[i] = words_[i] & other.words_[i];
+    return both;
+  }
+
+ private:
+  static constexpr std::uint32_t kWords = kPagesPerSegment / 64;
+
+  template <bool kSet>
+  void change(std::uint32_t page, std::uint32_t count) {
+    while (count > 0) {
+      const std::uint32_t bit = page % 64;
+      const std::uint32_t n = count < 64 - bit ? count : 64 - bit;
+      const std::uint64_t mask = (n == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << n) - 1)) << bit;
+      if constexpr (kSet) words_[page / 64] |= mask;
+      else words_[page / 64] &= ~mask;
+      page += n;
+      count -= n;
+    }
+  }
+  template <bool kInvert>
+  std::uint32_t next(std::uint32_t page) const {
+    while (page < kPagesPerSegment) {
+      const std::uint64_t word = (kInvert ? ~words_[page / 64] : words_[page / 64]) >> (page % 64);
+      if (word != 0) return page + static_cast<std::uint32_t>(std::countr_zero(word));
+      page = (page / 64 + 1) * 64;
+    }
+    return kPagesPerSegment;
+  }
+
+  std::uint64_t words_[kWords] = {};
+};
+
+inline constexpr std::uint64_t kSegmentMagic = 0x485a335345474d54;  // "HZ3SEGMT"
+
+struct Segment {
+  std::uint64_t magic;
+  Shard* owner;
+  Arena* arena;
+  Segment* previous;  // neighbours in the owner's list of this kind
+  Segment* next;
+  std::uint32_t free_pages;  // number of bits in free_bits
+  SegmentKind kind;
+  PageBits free_bits;
+  PageBits dirty_bits;  // pages that were part of a run since they were last purged
+  std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run
+  Run runs[kPagesPerSegment];
+};
+
+inline constexpr std::uint32_t kHeaderPages =
+    (sizeof(Segment) + os::kPageSize - 1) / os::kPageSize;
+inline constexpr std::uint32_t kUsablePages = kPagesPerSegment - kHeaderPages;
+static_assert(kMediumMax / os::kPageSize <= kUsablePages, "the largest medium run fits a segment");
+
+// Whether nothing lives in the segment. The only place that decides it.
+inline bool is_empty(const Segment& segment) { return segment.free_pages == kUsablePages; }
+
+inline char* page_address(Segment& segment, std::uint32_t page) {
+  return reinterpret_cast<char*>(&segment) + page * os::kPageSize;
+}
+
+// The segment of a pointer that is known to lie in a run.
+inline Segment& segment_of(const void* p) {
+  return *reinterpret_cast<Segment*>(reinterpret_cast<std::uintptr_t>(p) & ~(kSegmentSize - 1));
+}
+
+inline std::uint32_t page_in_segment(const void* p) {
+  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(p) >> os::kPageShift) %
+         kPagesPerSegment;
+}
+
+inline Run& run_of(Segment& segment, const void* p) {
+  const std::uint32_t page = page_in_segment(p);
+  return segment.runs[page - segment.run_offset[page]];
+}
+
+inline std::uint32_t first_page(const Segment& segment, const Run& run) {
+  return static_cast<std::uint32_t>(&run - segment.runs);
+}
+
+// The map's bytes for the pages [page, page+count) of a segment.
+inline std::uint8_t* map_bytes(Segment& segment, std::uint32_t page) {
+  const std::uintptr_t base = segment.arena->base;
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(page_address(segment, page));
+  return page_map(base) + ((address - base) >> os::kPageShift);
+}
+
+// Makes a segment in a fresh slot, which reads as zero.
+inline Segment& create_segment(const SlotRange& slot, Shard* owner, SegmentKind kind) {
+  auto& segment = *reinterpret_cast<Segment*>(slot.arena->address(slot.first));
+  if (slot.dirty) {
+    __builtin_memset(static_cast<void*>(&segment), 0, sizeof segment);
+    segment.dirty_bits.set(kHeaderPages, kUsablePages);
+  }
+  segment.magic = kSegmentMagic;
+  segment.owner = owner;
+  segment.arena = slot.arena;
+  segment.kind = kind;
+  segment.free_pages = kUsablePages;
+  segment.free_bits.set(kHeaderPages, kUsablePages);
+  return segment;
+}
+
+// First run of `pages` free pages whose first page is a multiple of `alignment` pages; 0 if none.
+inline std::uint32_t find_free_pages(const Segment& segment, std::uint32_t pages,
+                                     std::uint32_t alignment = 1) {
+  std::uint32_t at = segment.free_bits.next_set(kHeaderPages);
+  while (at + pages <= kPagesPerSegment) {
+    const std::uint32_t start = (at + alignment - 1) / alignment * alignment;
+    const std::uint32_t end = segment.free_bits.next_clear(at);
+    if (start + pages <= end) return start;
+    at = segment.free_bits.next_set(end);
+  }
+  return 0;
+}
+
+// Binds free pages to a size class. The caller publishes no block before this has returned.
+inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_class) {
+  const std::uint32_t pages = kSizeClasses[size_class].pages;
+  segment.free_bits.clear(page, pages);
+  segment.dirty_bits.set(page, pages);
+  segment.free_pages -= pages;
+  std::uint8_t* map = map_bytes(segment, page);
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    segment.run_offset[page + i] = static_cast<std::uint8_t>(i);
+    __atomic_store_n(&map[i], static_cast<std::uint8_t>(size_class), __ATOMIC_RELAXED);
+  }
+  Run& run = segment.runs[page];
+  run = {nullptr, nullptr, nullptr, 0, 0, static_cast<std::uint8_t>(size_class), RunState::kNone};
+  return run;
+}
+
+}  // namespace hz3

@@ -1,0 +1,183 @@
+// Thread caches: a bin of free blocks per size class and thread, so that malloc and free are a few
+// instructions on memory nobody else touches.
+//
+// A bin counts in `room` how many more blocks it takes; `limit - room` is how many it holds. Every
+// thread starts with a shared, read-only cache whose bins are empty and have no room, so the hot
+// path needs no test for "is this thread set up": malloc finds no block, free finds no room, and
+// both go to the slow path, which sets the thread up. The same trick serves a thread that is past
+// its end (a second such cache): its blocks then bypass the cache.
+//
+// Bounds: a bin's limit starts small and grows while the bin proves too small, up to
+// HZ3_TCACHE_CLASS_BYTES and _OBJS; the sum of limit times size over all bins never exceeds
+// HZ3_TCACHE_BYTES, a bin that wants more takes it from another. Only the owning thread touches a
+// cache, except in a forked child.
+#pragma once
+
+#include "heap/shard.hpp"
+
+namespace hz3 {
+
+struct Bin {
+  void* blocks;         // linked through their first word, last in first out
+  std::uint32_t room;   // blocks it still takes
+  std::uint32_t limit;  // blocks it may hold
+};
+
+// What policies remember about a bin between epochs; apart from the bin to keep that dense.
+struct BinHistory {
+  std::uint8_t overflows;    // times the bin was full at its largest limit, since the last epoch
+  bool refilled;             // the bin ran dry since the last epoch
+  std::uint16_t last_count;  // blocks it held at the last epoch
+};
+
+struct ThreadCache {
+  Bin bins[kClasses];
+  Shard* home;
+  std::uint64_t budget;        // bytes of HZ3_TCACHE_BYTES not yet given to a bin
+  std::uint64_t epoch;         // the last epoch this thread's policies ran in
+  std::uint32_t slow_ops;      // slow-path visits since it looked at the clock
+  std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
+  bool in_epoch;               // guards against a policy starting itself again
+  bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
+  BinHistory history[kClasses];
+};
+
+inline constinit const ThreadCache kUnsetCache{};  // the thread has not used the allocator yet
+inline constinit const ThreadCache kEndedCache{};  // the thread has run its exit hook
+
+// The only thread-local variable: one pointer, initial-exec, so it takes 8 bytes of static TLS.
+inline constinit thread_local ThreadCache* t_cache
+    [[gnu::tls_model("initial-exec")]] = const_cast<ThreadCache*>(&kUnsetCache);
+
+inline bool is_real(const ThreadCache* cache) {
+  return cache != &kUnsetCache && cache != &kEndedCache;
+}
+
+// Blocks a bin of this class may ever hold. Above 256 KiB blocks are not cached at all.
+constexpr std::uint32_t largest_limit(std::uint32_t c) {
+  const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
+  const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
+  return by_bytes < by_count ? by_bytes : by_count;
+}
+
+constexpr std::uint32_t smallest_limit(std::uint32_t c) {
+  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
+  const std::uint32_t most = largest_limit(c);
+  return few < most ? few : most;
+}
+
+namespace detail {
+
+struct Limits {
+  std::uint16_t smallest[kClasses];
+  std::uint16_t largest[kClasses];
+};
+constexpr Limits make_limits() {
+  Limits limits{};
+  for (std::uint32_t c = 1; c < kClasses; ++c) {
+    limits.smallest[c] = static_cast<std::uint16_t>(smallest_limit(c));
+    limits.largest[c] = static_cast<std::uint16_t>(largest_limit(c));
+  }
+  return limits;
+}
+inline constexpr Limits kLimits = make_limits();
+
+// Takes `n` blocks off the top of a bin.
+inline Chain pop_chain(Bin& bin, std::uint32_t n) {
+  Chain chain{bin.blocks, n};
+  if (n == 0) return {};
+  void* last = bin.blocks;
+  for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
+  bin.blocks = link_of(last);
+  link_of(last) = nullptr;
+  bin.room += n;
+  return chain;
+}
+
+}  // namespace detail
+
+inline std::uint32_t count_of(const Bin& bin) { return bin.limit - bin.room; }
+
+// Returns `n` blocks of a bin to the central store.
+inline void flush_bin(Bin& bin, std::uint32_t n) { give_back(detail::pop_chain(bin, n)); }
+
+// Lowers a bin's limit to `limit`, giving back what no longer fits, and returns its bytes to the
+// thread's budget.
+inline void shrink_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit) {
+  Bin& bin = cache.bins[c];
+  if (limit >= bin.limit) return;
+  const std::uint32_t held = count_of(bin);
+  if (held > limit) flush_bin(bin, held - limit);
+  bin.room -= bin.limit - limit;
+  cache.budget += static_cast<std::uint64_t>(bin.limit - limit) * kSizeClasses[c].size;
+  bin.limit = limit;
+}
+
+namespace detail {
+
+// Frees budget by halving the limit of other bins, in turn; looks at most once at each.
+inline void steal_budget(ThreadCache& cache, std::uint32_t c, std::uint64_t bytes) {
+  for (std::uint32_t i = 1; i < kClasses && cache.budget < bytes; ++i) {
+    cache.steal_cursor = cache.steal_cursor + 1 < kClasses ? cache.steal_cursor + 1 : 1;
+    const std::uint32_t victim = cache.steal_cursor;
+    const std::uint32_t limit = cache.bins[victim].limit;
+    if (victim == c || limit <= kLimits.smallest[victim]) continue;
+    shrink_bin(cache, victim, limit / 2 > kLimits.smallest[victim] ? limit / 2 : kLimits.smallest[victim]);
+  }
+}
+
+}  // namespace detail
+
+// Lets a bin that proved too small hold more; false if it is at its largest or no budget is left.
+inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
+  Bin& bin = cache.bins[c];
+  const std::uint32_t largest = detail::kLimits.largest[c];
+  if (bin.limit >= largest) return false;
+  std::uint32_t more = bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
+  if (bin.limit + more > largest) more = largest - bin.limit;
+  const std::uint64_t bytes = static_cast<std::uint64_t>(more) * kSizeClasses[c].size;
+  if (cache.budget < bytes) detail::steal_budget(cache, c, bytes);
+  if (cache.budget < bytes) return false;
+  cache.budget -= bytes;
+  bin.limit += more;
+  bin.room += more;
+  return true;
+}
+
+// Fills an empty bin from the central store and returns one block more; nullptr without memory.
+inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
+  grow_bin(cache, c);
+  cache.history[c].refilled = true;
+  Bin& bin = cache.bins[c];
+  std::uint32_t wanted = bin.limit / 2 + 1;
+  if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH)) wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
+  const Chain chain = take_blocks(*cache.home, c, wanted);
+  if (chain.first == nullptr) return nullptr;
+  bin.blocks = link_of(chain.first);
+  bin.room -= chain.count - 1;
+  return chain.first;
+}
+
+// Puts a block into a bin that is full, after making it larger or giving half of it back.
+inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
+  Bin& bin = cache.bins[c];
+  if (!grow_bin(cache, c)) {
+    if (cache.history[c].overflows < UINT8_MAX) ++cache.history[c].overflows;
+    if (bin.limit == 0) {  // a class that is not cached
+      link_of(block) = nullptr;
+      give_back({block, 1});
+      return;
+    }
+    flush_bin(bin, (count_of(bin) + 1) / 2);
+  }
+  link_of(block) = bin.blocks;
+  bin.blocks = block;
+  --bin.room;
+}
+
+// Empties every bin of the classes [from, to).
+inline void flush_bins(ThreadCache& cache, std::uint32_t from, std::uint32_t to) {
+  for (std::uint32_t c = from; c < to; ++c) flush_bin(cache.bins[c], count_of(cache.bins[c]));
+}
+
+}  // namespace hz3

@@ -1,0 +1,37 @@
+// Pointers that are not ours: blocks that another allocator handed out before, or besides, this one.
+// They are never dereferenced; they go to the next definition of the function in the search order,
+// which is usually the C library's. Found with dlsym at first need, on a path that is never hot.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <cstddef>
+
+#include "os/fatal.hpp"
+
+namespace hz3 {
+
+namespace detail {
+
+template <typename Function>
+Function* next_definition(const char* name, const void* p) {
+  void* found = ::dlsym(RTLD_NEXT, name);
+  if (found == nullptr) fatal("pointer of no known allocator", p);
+  return reinterpret_cast<Function*>(found);
+}
+
+}  // namespace detail
+
+[[gnu::cold, gnu::noinline]] inline void free_foreign(void* p) {
+  detail::next_definition<void(void*)>("free", p)(p);
+}
+
+[[gnu::cold, gnu::noinline]] inline void* realloc_foreign(void* p, std::size_t size) {
+  return detail::next_definition<void*(void*, std::size_t)>("realloc", p)(p, size);
+}
+
+[[gnu::cold, gnu::noinline]] inline std::size_t usable_size_foreign(void* p) {
+  return detail::next_definition<std::size_t(void*)>("malloc_usable_size", p)(p);
+}
+
+}  // namespace hz3

@@ -1,0 +1,37 @@
+// Trim: give back everything that can be given back now. On request (malloc_trim), and once before
+// an allocation fails. Works on every shard, one lock at a time; blocks in other threads' caches stay.
+#pragma once
+
+#include "heap/threads.hpp"
+
+namespace hz3 {
+
+namespace detail {
+
+inline bool trim_shard(Shard& shard) {
+  os::LockGuard guard(shard.lock);
+  for (std::uint32_t c = 1; c < kClasses; ++c) release_empty_runs(shard, c, reason_of_class(c));
+  bool any = false;
+  PagePurgeStats uncounted;  // the boxes' counters are about thread exit
+  for (List<Segment>& list : shard.segments) {
+    Segment* next = nullptr;
+    for (Segment* s = list.front(); s != nullptr; s = next) {
+      next = s->next;
+      if (is_empty(*s)) any |= close_segment(shard, *s);
+      else any |= purge_free_pages(*s, UINT32_MAX, uncounted) > 0;
+    }
+  }
+  return any;
+}
+
+}  // namespace detail
+
+// Whether any memory went back. The calling thread's cache is emptied first if it has one.
+inline bool trim_all() {
+  if (ThreadCache* cache = t_cache; is_real(cache)) flush_bins(*cache, 1, kClasses);
+  bool any = false;
+  for (Shard& shard : g_shards) any |= detail::trim_shard(shard);
+  return any;
+}
+
+}  // namespace hz3
