@@ -1,0 +1,60 @@
+"""The first line of a report: the verdict and the one sentence that says why."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from harness.model import GateVerdict, Status, Verdict
+from harness.report import words
+
+
+def is_ratio(gate: GateVerdict) -> bool:
+    """Whether the gate's figures are ratios of two arms, or values in the metric's own unit."""
+    return gate.against is not None and gate.kind != "absolute"
+
+
+def interval(gate: GateVerdict) -> str:
+    """`0.0602 [0.0581, 0.0630]`, or the value alone when there are too few pairs for an interval."""
+    def show(value: Optional[float]) -> str:
+        return words.ratio(value) if is_ratio(gate) else words.quantity(gate.metric, value)
+
+    if gate.low is None and gate.high is None:
+        return show(gate.estimate)
+    return f"{show(gate.estimate)} [{show(gate.low)}, {show(gate.high)}]"
+
+
+def gate_sentence(gate: GateVerdict) -> str:
+    """What one gate found, e.g. `idle: RSS, idle window −94.0 % (0.0602 [...]; go_if ratio <= 0.5)`."""
+    name = words.lane_metric_words(gate.metric)
+    if gate.estimate is None:
+        return f"{name} has no figure ({gate.note or 'not measured'})"
+    shift = f" {words.change(gate.estimate)}" if is_ratio(gate) else ""
+    return f"{name}{shift} ({interval(gate)}; {gate.rule})"
+
+
+def _with_status(verdict: Verdict, status: Status) -> list[GateVerdict]:
+    return [gate for gate in verdict.gates if gate.status is status]
+
+
+def _open_question(gate: GateVerdict) -> str:
+    if gate.needs_blocks:
+        return f"{gate_sentence(gate)} needs about {gate.needs_blocks} more blocks"
+    return f"{gate_sentence(gate)} is undecided"
+
+
+def why(verdict: Verdict) -> str:
+    """One sentence, made of the gates that decided."""
+    if verdict.status is Status.VOID:
+        return _sentence(verdict.reasons[:1] or ["the run does not count"])
+    if verdict.status is Status.COMPLETE:
+        return f"{verdict.blocks} blocks, {verdict.runs} runs; a table judges nothing."
+    if verdict.status is Status.INCONCLUSIVE:
+        gates = _with_status(verdict, Status.INCONCLUSIVE)
+        return _sentence([_open_question(g) for g in gates] or verdict.reasons[:1])
+    gates = _with_status(verdict, verdict.status)
+    return _sentence([gate_sentence(g) for g in gates] or verdict.reasons[:1])
+
+
+def _sentence(clauses: list[str]) -> str:
+    text = "; ".join(clause.rstrip(".") for clause in clauses)
+    return (text or "no gate was declared") + "."

@@ -1,0 +1,48 @@
+"""Renders a report document as Markdown, to be pasted into a phase document."""
+
+from __future__ import annotations
+
+from harness.report.document import (
+    Bullets,
+    Callout,
+    Code,
+    Document,
+    Heading,
+    Paragraph,
+    Part,
+    Table,
+)
+
+
+def _md_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _md_table(table: Table) -> str:
+    rules = ["---:" if a == "r" else ":---" for a in table.align]
+    lines = [f"**{table.caption}**", ""] if table.caption else []
+    lines.append("| " + " | ".join(_md_cell(c) for c in table.header) + " |")
+    lines.append("| " + " | ".join(rules) + " |")
+    lines += ["| " + " | ".join(_md_cell(c) for c in row) + " |" for row in table.rows]
+    return "\n".join(lines)
+
+
+def _md_part(part: Part) -> str:
+    if isinstance(part, Heading):
+        return "#" * part.level + " " + part.text
+    if isinstance(part, Paragraph):
+        return part.text
+    if isinstance(part, Callout):
+        return f"> **{part.status}** — {part.text}"
+    if isinstance(part, Bullets):
+        return "\n".join(f"- {item}" for item in part.items)
+    if isinstance(part, Table):
+        return _md_table(part)
+    if isinstance(part, Code):
+        return f"```sh\n{part.text}\n```"
+    return f"![{part.alt}]({part.path})"
+
+
+def to_markdown(document: Document) -> str:
+    parts = [f"# {document.title}"] + [_md_part(part) for part in document.parts]
+    return "\n\n".join(parts) + "\n"

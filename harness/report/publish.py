@@ -1,0 +1,132 @@
+"""Keeps a finished run for good, without what is private to the machine it was made on.
+
+A publication is one folder an experiment: `<dest>/<experiment>/`. It holds the newest published run;
+publishing another run first moves what is there to `<dest>/<experiment>/older/<its run id>/`, so
+nothing is ever lost or overwritten. Publishing the same run again is refused unless its bytes would
+be the same. The raw blocks and memory series stay behind: they are large, and `runs.csv` has every
+figure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+from harness.errors import UserError
+from harness.report.build import build_report
+from harness.report.load import RunData, load_run
+
+TEXTS = ("report.md", "report.html", "verdict.json", "manifest.json", "runs.csv")
+OLDER = "older"
+RUN_ID_FILE = "run_id"
+
+# Where distributions put shared files: the same on every machine, and useful to name.
+_SHARED_PLACES = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "opt", "boot")
+_ABSOLUTE = re.compile(r"(?<![\w.:/<>~-])/(?P<top>[\w.-]+)(?:/[\w.+@:-]+)+")
+
+
+def scrub(text: str, project: Path | None) -> str:
+    """Replace absolute paths: inside the project by relative ones, private ones by their last name."""
+    if project is not None:
+        text = text.replace(f"{project}/", "")
+
+    def private(match: re.Match[str]) -> str:
+        if match["top"] in _SHARED_PLACES:
+            return match[0]
+        return "…/" + match[0].rsplit("/", 1)[1]
+
+    return _ABSOLUTE.sub(private, text)
+
+
+def project_root(run_dir: Path) -> Path | None:
+    """The directory that holds results/<experiment>/<run>, when the run stands in such a tree."""
+    parents = run_dir.resolve().parents
+    return parents[2] if len(parents) > 2 and parents[1].name == "results" else None
+
+
+def _finished(data: RunData) -> None:
+    """A run is finished when it was judged and its last block is on disk."""
+    if data.verdict is None:
+        raise UserError(f"{data.root}: has no verdict; finish the run before publishing it")
+    blocks = {run.block for run in data.measured()}
+    if len(blocks) < data.verdict.blocks or not blocks:
+        raise UserError(
+            f"{data.root}: its verdict speaks of {data.verdict.blocks} blocks but {len(blocks)} are "
+            "there; judge the run again, or publish the whole directory's original"
+        )
+    if data.manifest.get("status") in ("running", "interrupted"):
+        raise UserError(f"{data.root}: is unfinished; run the same command again, it continues")
+
+
+def _files(root: Path) -> Iterator[Path]:
+    yield from (root / name for name in TEXTS)
+    yield from sorted(p for p in (root / "plots").glob("*") if p.suffix in (".svg", ".png"))
+
+
+def _stage(data: RunData, into: Path) -> None:
+    """The publication as it will stand, in a directory beside its destination."""
+    project = project_root(data.root)
+    (into / "plots").mkdir()
+    for source in _files(data.root):
+        target = into / source.relative_to(data.root)
+        if source.suffix == ".png":
+            shutil.copyfile(source, target)
+        else:
+            text = scrub(source.read_text(encoding="utf-8"), project)
+            target.write_text(text, encoding="utf-8")
+    json.loads((into / "manifest.json").read_text(encoding="utf-8"))  # scrubbing must keep it JSON
+    (into / RUN_ID_FILE).write_text(data.root.resolve().name + "\n", encoding="utf-8")
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and OLDER not in path.relative_to(folder).parts
+    }
+
+
+def _published_id(home: Path) -> str | None:
+    path = home / RUN_ID_FILE
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _retire(home: Path, run_id: str) -> None:
+    """Move the present publication to older/<run id>."""
+    place = home / OLDER / run_id
+    if place.exists():
+        raise UserError(f"{place}: exists already; move it away before publishing again")
+    place.mkdir(parents=True)
+    for entry in sorted(home.iterdir()):
+        if entry.name != OLDER:
+            os.replace(entry, place / entry.name)
+
+
+def publish(run_dir: Path, dest: Path) -> Path:
+    """Returns `dest`/<experiment>. Refuses an unfinished run and a run id that is already there."""
+    data = load_run(run_dir)
+    _finished(data)
+    build_report(data.root)
+    home = Path(dest) / data.experiment_id
+    home.mkdir(parents=True, exist_ok=True)
+    run_id = data.root.resolve().name
+    # Inside the destination, so that the last step is a rename on one file system.
+    with tempfile.TemporaryDirectory(dir=dest, prefix=".publish-") as beside:
+        staged = Path(beside) / "new"
+        staged.mkdir()
+        _stage(data, staged)
+        present = _published_id(home)
+        if present == run_id or (home / OLDER / run_id).exists():
+            if present == run_id and _contents(staged) == _contents(home):
+                return home
+            raise UserError(f"{home}: run {run_id} is published already and would change; it is kept")
+        if present is not None:
+            _retire(home, present)
+        for entry in sorted(staged.iterdir()):
+            os.replace(entry, home / entry.name)
+    return home

@@ -1,0 +1,138 @@
+"""Memory over time, aligned on phase marks.
+
+Runs never take equally long, so their curves may not be averaged by the clock: a median over
+"second 3" would mix one run's burst with another's idle window. Each phase of each run is therefore
+stretched to the same length, and the median is taken place by place inside the phase. The drawn
+width of a phase follows its median duration, with a floor so that short phases stay readable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import pandas as pd
+
+from harness.model import RunRecord
+from harness.report.load import RunData
+
+POINTS_PER_PHASE = 24
+_LEAST_SHARE = 0.7  # of an even share: no phase is drawn narrower
+
+PhaseKey = tuple[str, int]  # (phase, cycle)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One phase on the common axis. `seconds` is its median duration over all runs."""
+
+    phase: str
+    cycle: int
+    start: float
+    end: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ArmCurves:
+    """`x` is on the common axis; one row of `rss_mib` a run."""
+
+    arm: str
+    x: np.ndarray
+    rss_mib: np.ndarray
+
+    @property
+    def median(self) -> np.ndarray:
+        return np.median(self.rss_mib, axis=0)
+
+
+@dataclass(frozen=True)
+class LaneCurves:
+    workload: str
+    spans: tuple[Span, ...]
+    arms: tuple[ArmCurves, ...]
+    left_out: int  # runs whose phases were not those of the others, or without a readable series
+
+
+@dataclass(frozen=True)
+class _RunSeries:
+    arm: str
+    keys: tuple[PhaseKey, ...]
+    seconds: tuple[float, ...]
+    pieces: tuple[np.ndarray, ...]
+
+
+def _read(path: Path) -> Optional[pd.DataFrame]:
+    try:
+        frame = pd.read_csv(path, usecols=["t_ms", "rss_kb", "phase", "cycle"])
+    except (OSError, ValueError, pd.errors.EmptyDataError):
+        return None
+    frame = frame.dropna(subset=["t_ms", "rss_kb"]).sort_values("t_ms", kind="stable")
+    frame["phase"] = frame["phase"].fillna("").astype(str)
+    frame["cycle"] = frame["cycle"].fillna(0).astype(int)
+    return frame if len(frame) >= 2 else None
+
+
+def _keep_marked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop what lies outside the phases, unless the workload marks none at all."""
+    inside = (frame["phase"] != "") & (frame["phase"] != "end")
+    return frame[inside] if inside.any() else frame.assign(phase="", cycle=0)
+
+
+def _split(arm: str, frame: pd.DataFrame) -> _RunSeries:
+    """Cut a run into phases and resample each at equal places."""
+    frame = _keep_marked(frame)
+    changed = (frame["phase"] != frame["phase"].shift()) | (frame["cycle"] != frame["cycle"].shift())
+    keys, seconds, pieces = [], [], []
+    grid = np.linspace(0.0, 1.0, POINTS_PER_PHASE)
+    starts = frame.loc[changed, "t_ms"].tolist() + [float(frame["t_ms"].iloc[-1])]
+    for index, (_, part) in enumerate(frame.groupby(changed.cumsum(), sort=True)):
+        # A phase lasts until the next one starts, which is after its own last sample.
+        begin, end = starts[index], max(starts[index + 1], starts[index] + 1e-3)
+        place = (part["t_ms"].to_numpy(float) - begin) / (end - begin)
+        pieces.append(np.interp(grid, place, part["rss_kb"].to_numpy(float) / 1024))
+        keys.append((str(part["phase"].iloc[0]), int(part["cycle"].iloc[0])))
+        seconds.append((end - begin) / 1000)
+    return _RunSeries(arm, tuple(keys), tuple(seconds), tuple(pieces))
+
+
+def _usable(data: RunData, workload: str) -> list[RunRecord]:
+    return [
+        run
+        for run in data.measured()
+        if run.workload == workload and run.counts and run.csv is not None
+    ]
+
+
+def _layout(keys: tuple[PhaseKey, ...], seconds: np.ndarray) -> tuple[Span, ...]:
+    """Phase widths: duration's share, floored, on an axis from 0 to 1."""
+    total = float(seconds.sum()) or 1.0
+    floor = _LEAST_SHARE / len(keys)
+    widths = np.maximum(seconds / total, floor)
+    edges = np.concatenate([[0.0], np.cumsum(widths / widths.sum())])
+    return tuple(
+        Span(phase, cycle, float(edges[i]), float(edges[i + 1]), float(seconds[i]))
+        for i, (phase, cycle) in enumerate(keys)
+    )
+
+
+def lane_curves(data: RunData, workload: str) -> Optional[LaneCurves]:
+    """The aligned curves of one lane; None when no run has a series."""
+    records = _usable(data, workload)
+    frames = [(run.arm, _read(data.root / str(run.csv))) for run in records]
+    runs = [_split(arm, frame) for arm, frame in frames if frame is not None]
+    if not runs:
+        return None
+    keys, _ = Counter(run.keys for run in runs).most_common(1)[0]
+    alike = [run for run in runs if run.keys == keys]
+    spans = _layout(keys, np.median([run.seconds for run in alike], axis=0))
+    x = np.concatenate([np.linspace(s.start, s.end, POINTS_PER_PHASE) for s in spans])
+    curves = []
+    for arm in data.arms():
+        rows = [np.concatenate(run.pieces) for run in alike if run.arm == arm]
+        if rows:
+            curves.append(ArmCurves(arm, x, np.vstack(rows)))
+    return LaneCurves(workload, spans, tuple(curves), len(records) - len(alike))
