@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/memory.h"
 #include "common/random.h"
 
 namespace workload {
@@ -100,6 +101,22 @@ class ParetoSizes {
   double low_;
   double span_;
   double power_;
+};
+
+// Draws of a costly distribution made beforehand: the logarithms of a log-uniform or Pareto draw
+// take longer than a malloc, and would hide it.
+class DrawnSizes {
+ public:
+  template <class Sizes>
+  DrawnSizes(const Sizes& sizes, std::uint64_t seed) : draws_(kDraws) {
+    Random random(seed, 0x512e5);
+    for (std::size_t i = 0; i < kDraws; ++i) draws_[i] = static_cast<std::uint32_t>(sizes(random));
+  }
+  std::size_t operator()(Random& random) const { return draws_[random.next() >> 19]; }
+
+ private:
+  static constexpr std::size_t kDraws = 8192;
+  Table<std::uint32_t> draws_;
 };
 
 }  // namespace workload

@@ -28,6 +28,7 @@ struct alignas(64) Lane {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
   std::uint64_t kept = 0;  // live objects, at the front of the share
+  std::uint64_t kept_bytes = 0;
   std::uint64_t ticks = 0;
   Tally tally;
 };
@@ -143,10 +144,11 @@ class Cycles {
     }
     Tally tally;
     std::uint64_t to_keep = lane.count * plan_.keep_pct / 100;
-    std::uint64_t kept = 0;
+    std::uint64_t kept = 0, kept_bytes = 0;
     for (std::uint64_t i = 0; i < lane.count; ++i) {
       if (to_keep > 0 && random.below(static_cast<std::uint32_t>(lane.count - i)) < to_keep) {
         --to_keep;
+        kept_bytes += check(slots[i]);
         slots[kept++] = slots[i];
         continue;
       }
@@ -154,6 +156,7 @@ class Cycles {
       give(slots[i], tally);
     }
     lane.kept = kept;
+    lane.kept_bytes = kept_bytes;
     lane.tally.add(tally);
   }
 
@@ -204,10 +207,11 @@ class Cycles {
 
   void write_result(std::uint64_t elapsed, std::uint64_t idle_bookkeeping) {
     Tally tally;
-    std::uint64_t ticks = main_ticks_;
+    std::uint64_t ticks = main_ticks_, survivor_bytes = 0;
     for (unsigned i = 0; i < plan_.threads; ++i) {
       tally.add(lanes_[i].tally);
       ticks += lanes_[i].ticks;
+      survivor_bytes += lanes_[i].kept_bytes;
     }
     const double objects = static_cast<double>(plan_.objects) * plan_.cycles;
     const double busy_ns = static_cast<double>(burst_.wall() + free_.wall());
@@ -225,6 +229,7 @@ class Cycles {
     result.number("free_ns_per_object", static_cast<double>(free_.wall()) / objects);
     result.number("idle_cpu_ns", idle_cpu_ns_);
     result.number("ticks", ticks);
+    result.number("survivor_bytes", survivor_bytes);
     result.number("cycles", std::uint64_t{plan_.cycles});
     result.calls(tally);
     result.number("bookkeeping_kb", idle_bookkeeping);
