@@ -13,9 +13,10 @@ A metric that is absent from `RunRecord.metrics` was not measured; it is never w
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
-from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
+from typing import Any, Optional, TypeVar
 
 RECORD_SCHEMA = 1
 
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 class Status(str, Enum):
-    """What a gate or an experiment says. COMPLETE is the good end of a table, which judges nothing."""
+    """What a gate or an experiment says. COMPLETE: the good end of a table, which judges nothing."""
 
     GO = "GO"
     NO_GO = "NO-GO"
@@ -56,9 +57,9 @@ def json_text(data: Any) -> str:
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _checked(cls: Type[T], data: Mapping[str, Any]) -> Dict[str, Any]:
-    """The keyword arguments for `cls`; a key it does not know means another version wrote the file."""
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+def _checked(cls: type[T], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments for `cls`; an unknown key means that another version wrote it."""
+    known = {f.name for f in fields(cls)}
     unknown = sorted(set(data) - known)
     if unknown:
         raise ValueError(f"{cls.__name__}: unknown key {unknown[0]!r}; written by another version?")
@@ -73,7 +74,7 @@ class Slot:
     arm: str
     position: int
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -90,9 +91,9 @@ class Block:
     index: int
     kind: str  # WARMUP or MEASURED
     env_pad: int
-    slots: List[Slot]
+    slots: list[Slot]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -107,18 +108,18 @@ class Plan:
     """Every block an experiment may run, up to its largest size.
 
     `looks` are the counts of measured blocks after which the data may be judged, ascending; the run
-    stops at the first look that decides, so later blocks may never be run. `key` (sha256) covers all
-    that decides what is run: two plans with one key are interchangeable, so a run can be resumed.
+    stops at the first look that decides, so later blocks may never be run. `key` (sha256) covers
+    all that decides what is run: two plans with one key are interchangeable, so a run can be resumed.
     """
 
     experiment_id: str
     key: str
     seed: int
     quick: bool
-    looks: List[int]
-    blocks: List[Block]
+    looks: list[int]
+    blocks: list[Block]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"schema": RECORD_SCHEMA, **asdict(self)}
 
     @classmethod
@@ -139,14 +140,14 @@ class RunRecord:
     workload: str
     arm: str
     started_utc: str
-    metrics: Dict[str, float] = field(default_factory=dict)
-    strings: Dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    strings: dict[str, str] = field(default_factory=dict)
     counts: bool = True
-    reasons: List[str] = field(default_factory=list)
-    disturbed: List[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    disturbed: list[str] = field(default_factory=list)
     csv: Optional[str] = None  # relative to the run directory
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -162,9 +163,9 @@ class BlockRecord:
     index: int
     kind: str
     env_pad: int
-    runs: List[RunRecord]
+    runs: list[RunRecord]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"schema": RECORD_SCHEMA, **asdict(self)}
 
     @classmethod
@@ -183,9 +184,9 @@ class ArmFacts:
     arm: str
     identity: Optional[str] = None
     variant: Optional[str] = None
-    problems: List[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -196,9 +197,9 @@ class ArmFacts:
 @dataclass
 class GateVerdict:
     """One gate's answer. For ratio gates estimate, low and high are ratios of arm to against; for
-    absolute gates they are in the metric's own unit. A bound of the interval that the data cannot
-    give (too few pairs) is None, as is everything of a gate that is void.
-    `noise_floor` and `mde` (smallest effect found with 80 % power) are fractions: 0.013 is 1.3 %."""
+    absolute gates they are in the metric's own unit. Bounds that the data cannot give (too few
+    pairs) are None, as are the figures of most void gates. `noise_floor` and `mde` (the smallest
+    effect found with 80 % power) are fractions: 0.013 is 1.3 %."""
 
     id: str
     metric: str  # lane.metric
@@ -211,7 +212,7 @@ class GateVerdict:
     low: Optional[float] = None
     high: Optional[float] = None
     confidence: Optional[float] = None
-    bounds: List[float] = field(default_factory=list)
+    bounds: list[float] = field(default_factory=list)
     n: int = 0
     median_base: Optional[float] = None
     median_treat: Optional[float] = None
@@ -220,7 +221,7 @@ class GateVerdict:
     needs_blocks: Optional[int] = None  # about so many more
     note: str = ""
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "status": self.status.value}
 
     @classmethod
@@ -240,7 +241,7 @@ class AaVerdict:
     high: Optional[float]
     ok: bool
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -258,7 +259,7 @@ class EvidenceVerdict:
     ok: bool
     seen: str
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -273,10 +274,10 @@ class Verdict:
 
     experiment_id: str
     status: Status
-    reasons: List[str]
-    gates: List[GateVerdict]
-    aa: List[AaVerdict]
-    evidence: List[EvidenceVerdict]
+    reasons: list[str]
+    gates: list[GateVerdict]
+    aa: list[AaVerdict]
+    evidence: list[EvidenceVerdict]
     blocks: int
     runs: int
     disturbed_runs: int
@@ -287,7 +288,7 @@ class Verdict:
     def exit_status(self) -> int:
         return self.status.exit_status
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "schema": RECORD_SCHEMA,
             **asdict(self),
@@ -308,7 +309,7 @@ class Verdict:
         return cls(**args)
 
 
-def _without_schema(what: str, data: Mapping[str, Any]) -> Dict[str, Any]:
+def _without_schema(what: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` without its schema number, which must be ours."""
     rest = dict(data)
     schema = rest.pop("schema", None)

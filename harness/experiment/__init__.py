@@ -1,0 +1,50 @@
+"""Experiments: reading, checking and adjusting the YAML files of `experiments/`."""
+
+from harness.experiment.editor_schema import SCHEMA_FILE, editor_schema, editor_schema_text
+from harness.experiment.loader import load_experiment, parse_experiment
+from harness.experiment.looks import alpha_per_look, lane_look_counts, least_pairs, look_counts
+from harness.experiment.options import RunOptions, apply_options, apply_quick
+from harness.experiment.predicate import (
+    EvidenceExpr,
+    Predicate,
+    parse_evidence,
+    parse_predicate,
+)
+from harness.experiment.schema import (
+    Arm,
+    Design,
+    Experiment,
+    Gate,
+    Quick,
+    Reference,
+    Workload,
+)
+from harness.experiment.source import ExperimentError, Problem
+
+__all__ = [
+    "Arm",
+    "Design",
+    "EvidenceExpr",
+    "Experiment",
+    "ExperimentError",
+    "Gate",
+    "Predicate",
+    "Problem",
+    "Quick",
+    "Reference",
+    "RunOptions",
+    "SCHEMA_FILE",
+    "Workload",
+    "alpha_per_look",
+    "apply_options",
+    "apply_quick",
+    "editor_schema",
+    "editor_schema_text",
+    "lane_look_counts",
+    "least_pairs",
+    "load_experiment",
+    "look_counts",
+    "parse_evidence",
+    "parse_experiment",
+    "parse_predicate",
+]

@@ -1,0 +1,194 @@
+"""One gate: paired figures in, GO / NO-GO / INCONCLUSIVE / VOID out.
+
+The interval decides, never the estimate: a predicate that holds on the whole interval, or on none
+of it, is an answer; anything between is INCONCLUSIVE, with a guess of how many more blocks it would
+take. Ratio gates work on ln(arm / against) per block. Absolute gates (`treat <= 10240`) work on the
+logs of one arm's figures, or on the plain figures where some are not above zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Optional
+
+from harness.experiment import Gate, least_pairs
+from harness.judge.control import position_note
+from harness.judge.pairs import Pairs, log_ratios
+from harness.judge.stats import Estimate, blocks_needed, estimate, minimal_detectable_effect
+from harness.judge.text import fraction, percent, plural, tidy
+from harness.model import GateVerdict, Status
+
+DROPPED_MOST = 0.20  # of a gate's blocks; more may no longer be accident
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The transformed scale a gate is decided on: logs, or for absolute gates perhaps plain."""
+
+    log: bool
+
+    def back(self, x: Optional[float]) -> Optional[float]:
+        if x is None:
+            return None
+        return tidy(math.exp(x) if self.log else x)
+
+    def to(self, x: float) -> float:
+        return math.log(x) if self.log else x
+
+
+def evaluate_gate(
+    gate: Gate, pairs: Pairs, alpha: float, floor: Optional[float], void: Sequence[str] = ()
+) -> GateVerdict:
+    """Judges `gate`. `alpha` is the one-sided error of this look, `floor` the noise floor in log
+    units (None without an A/A arm), `void` what the caller already knows to disqualify it."""
+    verdict = _frame(gate, pairs, alpha, floor)
+    reasons = [*void, *_disqualified(pairs)]
+    if reasons:
+        return _void(verdict, "; ".join(reasons))
+    absolute = verdict.kind == "absolute"
+    values = _absolute_values(gate, pairs) if absolute else log_ratios(pairs)
+    if values is None:
+        text = "a figure is 0 or below, so no ratio exists; use a gate like `treat <= N`"
+        return _void(verdict, text)
+    scale = Scale(log=not absolute or min(values) > 0)
+    if absolute and scale.log:
+        values = [math.log(v) for v in values]
+    found = estimate(values, alpha, gate.statistic)
+    verdict.estimate, verdict.low, verdict.high = map(
+        scale.back, (found.value, found.low, found.high)
+    )
+    if scale.log and found.half_width is not None:
+        verdict.mde = tidy(math.expm1(minimal_detectable_effect(found.half_width, alpha)))
+    verdict.status = _decide(gate, verdict.low, verdict.high)
+    _say_needs(verdict, found, scale, alpha)
+    if not absolute:
+        _apply_floor(gate, verdict, found, floor)
+        _append(verdict, position_note(pairs, values))
+    if pairs.dropped:
+        _append(verdict, f"{plural(pairs.dropped, 'block')} left out: a run did not count")
+    return verdict
+
+
+def gate_kind(gate: Gate) -> str:
+    """target, guard, same or absolute."""
+    if gate.predicate is None:
+        return "same"
+    if gate.predicate.subject != "ratio":
+        return "absolute"
+    return "target" if gate.is_target else "guard"
+
+
+def claims_difference(gate: Gate) -> bool:
+    """Whether a GO says that the arms differ, i.e. a ratio of exactly 1 would not be a GO."""
+    if gate_kind(gate) not in ("target", "guard"):
+        return False
+    return _decide(gate, 1.0, 1.0) != Status.GO
+
+
+def _frame(gate: Gate, pairs: Pairs, alpha: float, floor: Optional[float]) -> GateVerdict:
+    """All of the verdict that does not depend on an estimate."""
+    kind = gate_kind(gate)
+    predicate = gate.predicate
+    if predicate is None:
+        width = float(gate.same_within or 0)
+        bounds = [tidy(1 / (1 + width)), tidy(1 + width)]
+    else:
+        bounds = [predicate.bound]
+    of_base = predicate is not None and predicate.subject == "base"
+    return GateVerdict(
+        id=gate.id or gate.metric,
+        metric=gate.metric,
+        arm=gate.against if of_base else gate.arm,
+        against=None if kind == "absolute" else gate.against,
+        rule=gate.rule,
+        kind=kind,
+        status=Status.INCONCLUSIVE,
+        confidence=tidy(1 - 2 * alpha),
+        bounds=bounds,
+        n=pairs.n,
+        median_base=tidy(median(pairs.against)) if pairs.n else None,
+        median_treat=tidy(median(pairs.arm)) if pairs.n else None,
+        noise_floor=None if floor is None or kind == "absolute" else tidy(math.expm1(floor)),
+    )
+
+
+def _disqualified(pairs: Pairs) -> list[str]:
+    if pairs.defects:
+        more = len(pairs.defects) - 1
+        return [pairs.defects[0] + (f" (and {more} more)" if more else "")]
+    total = pairs.n + pairs.dropped
+    if pairs.n == 0:
+        return ["no block has two runs that count"]
+    if pairs.dropped > DROPPED_MOST * total:
+        return [f"runs did not count in {pairs.dropped} of {total} blocks; see their reasons"]
+    if pairs.imbalance > 1 + pairs.dropped:
+        return [f"the order is unbalanced by {pairs.imbalance} of {pairs.n} blocks; use the plan"]
+    return []
+
+
+def _absolute_values(gate: Gate, pairs: Pairs) -> list[float]:
+    predicate = gate.predicate
+    return pairs.against if predicate is not None and predicate.subject == "base" else pairs.arm
+
+
+def _decide(gate: Gate, low: Optional[float], high: Optional[float]) -> Status:
+    if low is None or high is None:
+        return Status.INCONCLUSIVE
+    predicate = gate.predicate
+    if predicate is None:
+        width = float(gate.same_within or 0)
+        least, most = tidy(1 / (1 + width)), tidy(1 + width)
+        if least <= low and high <= most:
+            return Status.GO
+        return Status.NO_GO if high < least or most < low else Status.INCONCLUSIVE
+    ends = predicate.holds(low), predicate.holds(high)
+    if ends[0] != ends[1]:
+        return Status.INCONCLUSIVE
+    return Status.GO if ends[0] == gate.is_target else Status.NO_GO
+
+
+def _say_needs(verdict: GateVerdict, found: Estimate, scale: Scale, alpha: float) -> None:
+    """For an undecided gate: how many blocks more, or that more will hardly help."""
+    if verdict.status != Status.INCONCLUSIVE:
+        return
+    if found.half_width is None:
+        verdict.needs_blocks = max(1, least_pairs(alpha) - found.n)
+        _append(verdict, f"{plural(found.n, 'pair')} give no interval")
+    else:
+        usable = [b for b in verdict.bounds if b > 0 or not scale.log]
+        distance = min((abs(found.value - scale.to(b)) for b in usable), default=0.0)
+        verdict.needs_blocks = blocks_needed(found.n, found.half_width, distance, alpha)
+    if verdict.needs_blocks is None:
+        _append(verdict, "the estimate lies on the bound; more blocks will hardly decide")
+    else:
+        _append(verdict, f"needs about {plural(verdict.needs_blocks, 'more block')}")
+
+
+def _apply_floor(
+    gate: Gate, verdict: GateVerdict, found: Estimate, floor: Optional[float]
+) -> None:
+    """A claimed difference that the machine could have invented is no GO."""
+    if floor is None or verdict.status != Status.GO or not claims_difference(gate):
+        return
+    difference = abs(found.value)
+    if difference >= floor:
+        return
+    verdict.status = Status.INCONCLUSIVE
+    if difference > 0 and found.n * (floor / difference) ** 2 <= 10_000:
+        verdict.needs_blocks = max(1, math.ceil(found.n * ((floor / difference) ** 2 - 1)))
+    size = percent(math.expm1(floor))
+    _append(verdict, f"{fraction(found.value)} is below the noise floor of {size}")
+
+
+def _void(verdict: GateVerdict, note: str) -> GateVerdict:
+    """A void gate shows no estimate that could be quoted."""
+    verdict.status, verdict.note = Status.VOID, note
+    return verdict
+
+
+def _append(verdict: GateVerdict, note: str) -> None:
+    if note:
+        verdict.note = f"{verdict.note}; {note}" if verdict.note else note
