@@ -2,9 +2,8 @@
 // a mark and a sample can be put on one time line without any correction.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
 
 namespace hz3::runner {
 

@@ -10,10 +10,10 @@
 namespace hz3::runner {
 
 enum ExitStatus : int {
-  kRunMade = 0,         // a run was made, whatever came of it
-  kBadJob = 4,          // the job asks for something that cannot be meant
-  kCannotMeasure = 5,   // the workload could not be started, or its results not be kept
-  kInterrupted = 130,   // SIGINT or SIGTERM reached the runner
+  kRunMade = 0,        // a run was made, whatever came of it
+  kBadJob = 4,         // the job asks for something that cannot be meant
+  kCannotMeasure = 5,  // the workload could not be started, or its results not be kept
+  kInterrupted = 130,  // SIGINT or SIGTERM reached the runner
 };
 
 class RunnerError : public std::runtime_error {

@@ -19,9 +19,10 @@ constexpr double kLongestTimeoutS = 30 * 86400.0;
 constexpr double kShortestSampleMs = 0.1;
 
 constexpr std::array<std::string_view, 16> kKeys = {
-    "argv",        "env",       "cwd",   "preload",     "expect_mapped", "cpus",
-    "sampler_cpus", "timeout_s", "rlimit_as_bytes", "sample_ms", "pss_every", "stdin",
-    "stdout_path", "stderr_path", "csv_path", "clear_thp"};
+    "argv",      "env",          "cwd",         "preload",         "expect_mapped",
+    "cpus",      "sampler_cpus", "timeout_s",   "rlimit_as_bytes", "sample_ms",
+    "pss_every", "stdin",        "stdout_path", "stderr_path",     "csv_path",
+    "clear_thp"};
 
 [[noreturn]] void bad(const std::string& message) {
   throw RunnerError(kBadJob, "bad job: " + message);

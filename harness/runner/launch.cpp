@@ -12,6 +12,7 @@
 #include <csignal>
 #include <vector>
 
+#include "clock.hpp"
 #include "error.hpp"
 
 namespace hz3::runner {
@@ -21,9 +22,12 @@ constexpr int kStatusFd = 22;
 // Descriptors are first moved up here so that none lies in another's final place.
 constexpr int kParking = 64;
 
-struct Failure {
-  char step[64];
-  int error;
+// What the child says of its start: first that it is about to exec and when, and then, only if it
+// is still there, what failed.
+struct Message {
+  int64_t at_ns = 0;
+  int error = 0;
+  char step[64] = "";  // empty: none failed
 };
 
 struct Plan {
@@ -35,10 +39,10 @@ struct Plan {
 };
 
 [[noreturn]] void fail(int status_fd, const char* step) {
-  Failure failure{};
-  failure.error = errno;
-  std::strncpy(failure.step, step, sizeof failure.step - 1);
-  [[maybe_unused]] const ssize_t sent = write(status_fd, &failure, sizeof failure);
+  Message message;
+  message.error = errno;
+  std::strncpy(message.step, step, sizeof message.step - 1);
+  [[maybe_unused]] const ssize_t sent = write(status_fd, &message, sizeof message);
   _exit(127);
 }
 
@@ -131,8 +135,20 @@ void limit(int status_fd, int resource, uint64_t bytes, const char* step) {
     limit(status_fd, RLIMIT_AS, *plan.job.rlimit_as_bytes, "limit the address space");
   }
   if (getppid() != runner) _exit(127);  // the runner died before the death signal was armed
+  Message about_to_exec;
+  about_to_exec.at_ns = monotonic_ns();
+  if (write(status_fd, &about_to_exec, sizeof about_to_exec) < 0) _exit(127);
   execve(plan.program.c_str(), argv.data(), env.data());
   fail(status_fd, "start");
+}
+
+// False at the end of the pipe. Messages are shorter than PIPE_BUF, so they come whole.
+bool read_message(int fd, Message& message) {
+  ssize_t got;
+  do {
+    got = read(fd, &message, sizeof message);
+  } while (got < 0 && errno == EINTR);
+  return got == static_cast<ssize_t>(sizeof message);
 }
 
 std::pair<Fd, Fd> make_pipe() {
@@ -152,7 +168,10 @@ Launch::Launch(const Job& job, const cpu_set_t& workload_cpus, Fd& phase_end, Fd
   const Fd errors = open_stream(job.errors, kFresh);
   auto [go_read, go_write] = make_pipe();
   auto [status_read, status_write] = make_pipe();
-  const Plan plan{job, workload_cpus, full_environment(job), program_,
+  const Plan plan{job,
+                  workload_cpus,
+                  full_environment(job),
+                  program_,
                   {input.get(), output.get(), errors.get(), result_end.get(), phase_end.get(),
                    status_write.get()}};
   const pid_t runner = getpid();
@@ -173,18 +192,23 @@ Launch::Launch(const Job& job, const cpu_set_t& workload_cpus, Fd& phase_end, Fd
   result_end.reset();
 }
 
-void Launch::go() {
+int64_t Launch::go() {
   if (write(go_.get(), "", 1) != 1) throw cannot("let the workload start");
   go_.reset();
-  Failure failure{};
-  ssize_t got;
-  do {
-    got = read(status_.get(), &failure, sizeof failure);
-  } while (got < 0 && errno == EINTR);
+  int64_t exec_ns = 0;
+  // The pipe ends when exec closes it.
+  for (Message message; read_message(status_.get(), message);) {
+    if (message.step[0] == '\0') {
+      exec_ns = message.at_ns;
+    } else if (std::string_view(message.step) == "start") {
+      throw cannot("start " + program_, message.error);
+    } else {
+      throw cannot(std::string(message.step) + " of the workload", message.error);
+    }
+  }
   status_.reset();
-  if (got == 0) return;
-  if (std::string_view(failure.step) == "start") throw cannot("start " + program_, failure.error);
-  throw cannot(std::string(failure.step) + " of the workload", failure.error);
+  if (exec_ns == 0) throw RunnerError(kCannotMeasure, "the workload died before it was started");
+  return exec_ns;
 }
 
 cpu_set_t cpu_set_of(const std::vector<int>& cpus, const cpu_set_t& allowed, const char* key) {

@@ -27,9 +27,10 @@ class Launch {
   Launch(const Job& job, const cpu_set_t& workload_cpus, Fd& phase_end, Fd& result_end);
 
   pid_t pid() const { return pid_; }
-  // Lets the child set itself up and exec; returns when it has. Throws RunnerError with the step
-  // that failed, once the child has ended.
-  void go();
+  // Lets the child set itself up and exec; returns when it has, with the time of its exec (read by
+  // the child, because the runner may wake up when the workload is well under way). Throws
+  // RunnerError with the step that failed.
+  int64_t go();
 
  private:
   pid_t pid_ = 0;

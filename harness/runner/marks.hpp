@@ -26,7 +26,7 @@ struct Mark {
   int64_t at_ns = 0;  // CLOCK_MONOTONIC, as the workload stamped it
   std::string phase;  // letters, digits and _ - . :
   int64_t cycle = 0;
-  pid_t pid = 0;      // who wrote it, 0 when unknown
+  pid_t pid = 0;  // who wrote it, 0 when unknown
 };
 
 // False when the line (without its newline) is no mark.

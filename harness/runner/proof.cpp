@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -83,7 +84,13 @@ bool Proof::complete() const {
   return true;
 }
 
-void Proof::restart() {
+void Proof::be_about(pid_t pid) {
+  subject_ = pid;
+  restart(pid);
+}
+
+void Proof::restart(pid_t pid) {
+  if (pid != subject_) return;
   for (MappedFile& file : files_) {
     file.found = false;
     file.seen_at = nullptr;
@@ -91,7 +98,7 @@ void Proof::restart() {
 }
 
 void Proof::look(pid_t pid, const char* seen_at) {
-  if (complete()) return;
+  if (pid != subject_ || complete()) return;
   const auto maps = read_proc("/proc/" + std::to_string(pid) + "/maps");
   if (!maps) return;
   for_each_mapping(*maps, [&](const Mapping& mapping) {

@@ -42,15 +42,20 @@ class Proof {
 
   bool wanted() const { return !files_.empty(); }
   bool complete() const;
-  // Forgets what was found: the process executes another program now.
-  void restart();
-  // Looks once more for those not yet found in `pid`.
+  // From now on the proof is about `pid` and starts again: a wrapper proves nothing about the
+  // program behind it.
+  void be_about(pid_t pid);
+  // Forgets what was found in `pid`, which executes another program now.
+  void restart(pid_t pid);
+  // Looks in `pid` for those not yet found. Like restart(), does nothing for another process than
+  // the one the proof is about.
   void look(pid_t pid, const char* seen_at);
 
   const std::vector<MappedFile>& files() const { return files_; }
 
  private:
   std::vector<MappedFile> files_;
+  pid_t subject_ = 0;
 };
 
 }  // namespace hz3::runner

@@ -53,9 +53,7 @@ struct Report {
   void note(const std::string& what) {
     if (error.empty()) error = what;
   }
-  bool ok() const {
-    return error.empty() && exit_status == 0 && !timed_out && !interrupted;
-  }
+  bool ok() const { return error.empty() && exit_status == 0 && !timed_out && !interrupted; }
 };
 
 // One line without its newline. Notes an error in the report when the workload's result is not one

@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "clock.hpp"
 #include "cleanup.hpp"
+#include "clock.hpp"
 #include "error.hpp"
 #include "launch.hpp"
 #include "series.hpp"
@@ -27,9 +27,7 @@ namespace {
 // After SIGKILL only a process stuck in the kernel is still there; waiting longer helps nobody.
 constexpr int64_t kDeathWaitNs = 30 * kNsPerSecond;
 
-int64_t to_ns(const timeval& time) {
-  return time.tv_sec * kNsPerSecond + time.tv_usec * 1000;
-}
+int64_t to_ns(const timeval& time) { return time.tv_sec * kNsPerSecond + time.tv_usec * 1000; }
 
 Usage usage_of(const rusage& raw) {
   return Usage{.user_ns = to_ns(raw.ru_utime),
@@ -66,6 +64,8 @@ class Run {
   int64_t next_event_ns() const;
   void on_signals();
   void on_children();
+  void serve_exec();
+  bool serve_stop(int status);
   void on_marks(bool parked);
   void read_mark(const Mark& mark, bool parked);
   void follow(pid_t pid);
@@ -81,7 +81,7 @@ class Run {
   MarkChannel marks_;
   ResultChannel result_;
   Fd signals_;
-  pid_t pid_ = 0;          // the workload, our direct child
+  pid_t pid_ = 0;           // the workload, our direct child
   pid_t measured_pid_ = 0;  // whose memory is read: the process that marks, at first the workload
   StatmReader statm_;
   SampleBuffer samples_;
@@ -112,21 +112,30 @@ void Run::start() {
   follow(pid_);
   if (proof_.wanted()) tracer_.seize(pid_);
   before_ = read_machine_counters();
-  launch.go();
-  start_ns_ = monotonic_ns();
-  if (tracer_.active()) {
-    int status = 0;
-    do {
-      if (waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
-        throw RunnerError(kCannotMeasure, "the workload died while it was being started");
-      }
-    } while (!tracer_.serve(status));
-    start_ns_ = monotonic_ns();
-  }
+  start_ns_ = launch.go();
+  if (tracer_.active()) serve_exec();
   if (job_.sample_ms > 0) {
     deadlines_ = Deadlines(start_ns_, static_cast<int64_t>(job_.sample_ms * kNsPerMs));
   }
   guard.dismiss();
+}
+
+// The exec that has just taken place is the first stop of a traced workload.
+void Run::serve_exec() {
+  for (bool exec = false; !exec;) {
+    int status = 0;
+    if (waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
+      throw RunnerError(kCannotMeasure, "the workload died while it was being started");
+    }
+    exec = serve_stop(status);
+  }
+}
+
+bool Run::serve_stop(int status) {
+  const int64_t stopped_ns = monotonic_ns();
+  const bool exec = tracer_.serve(status);
+  held_ns_ += monotonic_ns() - stopped_ns;
+  return exec;
 }
 
 void Run::watch() {
@@ -147,9 +156,8 @@ int64_t Run::next_event_ns() const {
 }
 
 void Run::wait_for_event(bool& signals, bool& marks, bool& result) {
-  pollfd fds[] = {{signals_.get(), POLLIN, 0},
-                  {marks_.poll_fd(), POLLIN, 0},
-                  {result_.poll_fd(), POLLIN, 0}};
+  pollfd fds[] = {
+      {signals_.get(), POLLIN, 0}, {marks_.poll_fd(), POLLIN, 0}, {result_.poll_fd(), POLLIN, 0}};
   const timespec wait = to_timespec(std::max<int64_t>(0, next_event_ns() - monotonic_ns()));
   if (ppoll(fds, 3, &wait, nullptr) <= 0) return;
   signals = fds[0].revents != 0;
@@ -176,26 +184,23 @@ void Run::on_children() {
     siginfo_t info{};
     const int options = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
     if (waitid(P_ALL, 0, &info, options) != 0 || info.si_pid == 0) return;
-    const bool exited = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-                        info.si_code == CLD_DUMPED;
+    const bool exited =
+        info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
     if (info.si_pid == pid_ && exited) {
       end_ns_ = monotonic_ns();
       ended_ = true;  // stays a zombie until finish(), so that its group can still be named
       return;
     }
-    const int64_t stopped_ns = monotonic_ns();
     int status = 0;
     const pid_t pid = waitpid(info.si_pid, &status, WNOHANG | WUNTRACED | __WALL);
-    if (pid == pid_ && WIFSTOPPED(status) && tracer_.active()) {
-      tracer_.serve(status);
-      held_ns_ += monotonic_ns() - stopped_ns;
-    }
+    if (pid == pid_ && WIFSTOPPED(status) && tracer_.active()) serve_stop(status);
   }
 }
 
 void Run::follow(pid_t pid) {
   measured_pid_ = pid;
   statm_.open(pid);
+  proof_.be_about(pid);
 }
 
 void Run::on_marks(bool parked) {
@@ -209,9 +214,8 @@ void Run::on_marks(bool parked) {
 
 void Run::read_mark(const Mark& mark, bool parked) {
   if (parked && mark.pid > 0 && mark.pid != measured_pid_) {
-    // Behind a wrapper: from now on this process is the one that counts, for the proof as well.
+    // Behind a wrapper: from now on this process is the one that counts.
     follow(mark.pid);
-    proof_.restart();
   }
   const int64_t last_ns = report_.marks.empty() ? 0 : report_.marks.back().at_ns;
   if (mark.at_ns < std::max(start_ns_, last_ns) || mark.at_ns > monotonic_ns()) {

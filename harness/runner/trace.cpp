@@ -77,8 +77,8 @@ bool Tracer::serve(int wait_status) {
     resume(0);
   } else if (event == PTRACE_EVENT_STOP) {
     // Job control: a stopped workload must stay stopped until somebody sends SIGCONT.
-    const bool stopped = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN ||
-                         signal == SIGTTOU;
+    const bool stopped =
+        signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
     if (!stopped || ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr) != 0) resume(0);
   } else if (signal == SIGTRAP && on_breakpoint()) {
     resume(0);
@@ -89,7 +89,7 @@ bool Tracer::serve(int wait_status) {
 }
 
 void Tracer::on_exec() {
-  proof_.restart();
+  proof_.restart(pid_);
   entry_.reset();
   set_exit_stop(true);
   const std::optional<uint64_t> entry = entry_address(pid_);

@@ -7,9 +7,9 @@
 // at exit.
 //
 // What being traced costs afterwards: system calls, faults, new threads and new processes are not
-// reported and run at full speed; only a signal to the first thread, an exec, and the exit (when the
-// proof is still open) make a round trip through the runner. The tie is kept after the entry so that
-// `sh -c 'exec static-program'` cannot pass with the proof of its shell.
+// reported and run at full speed; only a signal to the first thread, an exec, and the exit (when
+// the proof is still open) make a round trip through the runner. The tie is kept after the entry so
+// that `sh -c 'exec static-program'` cannot pass with the proof of its shell.
 #pragma once
 
 #include <sys/types.h>
