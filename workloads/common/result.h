@@ -34,7 +34,7 @@ class Result {
 
   int fd_;
   unsigned length_ = 0;
-  char line_[8192];
+  char line_[16384];
 };
 
 }  // namespace workload
