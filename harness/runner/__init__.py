@@ -1,0 +1,1 @@
+"""hz3-runner: a C++ program, and the thin command in front of it."""

@@ -1,0 +1,1 @@
+"""Tests of hz3-runner; they need a build."""
