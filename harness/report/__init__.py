@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.report.tables import write_runs_csv
-
-__all__ = ["build_report", "publish", "write_runs_csv"]
+__all__ = ["build_report", "publish"]
 
 
 def build_report(run_dir: Path) -> Path:
-    """Write report.md, report.html, runs.csv, stats.jsonl and plots/ in `run_dir`.
+    """Write report.md, report.html and plots/ in `run_dir`.
 
     Needs no verdict: an unfinished run gets a report that says so. Returns the path of report.md.
     """

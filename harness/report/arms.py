@@ -5,7 +5,7 @@ Reads the manifest's records of what was built and found, not the experiment's w
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from harness.model import AA, BASE, TREAT
 from harness.report.load import RunData, declared_references, experiment_value
@@ -13,30 +13,19 @@ from harness.report.load import RunData, declared_references, experiment_value
 _SHORT = 12  # characters of a hash that a reader needs to tell two files apart
 
 
-def _entries(section: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Manifest sections are maps by arm, or lists whose items name their arm."""
-    if isinstance(section, Mapping):
-        yield from ((str(k), v) for k, v in section.items() if isinstance(v, Mapping))
-    elif isinstance(section, list):
-        yield from ((str(v.get("arm", "")), v) for v in section if isinstance(v, Mapping))
-
-
 def arm_entry(data: RunData, arm: str) -> Mapping[str, Any]:
     """The manifest's record of this arm; empty when it has none."""
-    for section in ("arms", "references", "peers"):
-        for name, entry in _entries(data.manifest.get(section)):
-            if name == arm:
-                return entry
+    for section in ("arms", "references"):
+        entry: Any = (data.manifest.get(section) or {}).get(arm)
+        if isinstance(entry, Mapping):
+            return entry
     return {}
 
 
 def build_record(data: RunData, arm: str) -> Mapping[str, Any]:
     """The record read from the arm's library; empty for references."""
-    entry = arm_entry(data, arm)
-    for key in ("record", "build", "build_record"):
-        if isinstance(entry.get(key), Mapping):
-            return entry[key]
-    return {}
+    record = arm_entry(data, arm).get("record")
+    return record if isinstance(record, Mapping) else {}
 
 
 def variant(data: RunData, arm: str) -> Optional[str]:
@@ -51,7 +40,7 @@ def variant(data: RunData, arm: str) -> Optional[str]:
 
 
 def _is_aa(data: RunData) -> bool:
-    return experiment_value(data.manifest, "kind", "ab") == "aa"
+    return bool(experiment_value(data.manifest, "kind", "ab") == "aa")
 
 
 def is_reference(data: RunData, arm: str) -> bool:

@@ -11,7 +11,6 @@ from harness.report.figures import Figures, clear_plots
 from harness.report.load import RunData, load_run
 from harness.report.markdown import to_markdown
 from harness.report.page import to_html
-from harness.report.tables import write_runs_csv
 
 
 def _present(*parts: Part | None) -> list[Part]:
@@ -51,5 +50,4 @@ def build_report(run_dir: Path) -> Path:
     document = compose(data)
     write_text(data.root / "report.md", to_markdown(document))
     write_text(data.root / "report.html", to_html(document))
-    write_runs_csv(data.root)
     return data.root / "report.md"

@@ -38,11 +38,12 @@ class Figures:
         lane = lane_curves(self._data, workload)
         if lane is None:
             return None
+        alt = f"Memory over time in lane {workload}, phases aligned"
+        if lane.left_out:
+            alt += f"; {lane.left_out} runs with other phases or no series are left out"
         with canvas.style():
             drawing = curves_plot.draw(lane, self._order, self._describe)
-            return self._save(
-                drawing, f"memory-{workload}", f"Memory over time in lane {workload}, phases aligned"
-            )
+            return self._save(drawing, f"memory-{workload}", alt)
 
     def forest(self) -> Optional[Figure]:
         verdict = self._data.verdict

@@ -39,7 +39,7 @@ def _with_status(verdict: Verdict, status: Status) -> list[GateVerdict]:
 def _open_question(gate: GateVerdict) -> str:
     if gate.needs_blocks:
         return f"{gate_sentence(gate)} needs about {gate.needs_blocks} more blocks"
-    return f"{gate_sentence(gate)} is undecided"
+    return f"{gate_sentence(gate)}: {gate.note or 'undecided'}"
 
 
 def why(verdict: Verdict) -> str:

@@ -22,13 +22,17 @@ _CYCLE_METRIC = re.compile(r"^(?P<stem>\w+_kb)@(?P<cycle>\d+)$")
 
 @dataclass(frozen=True)
 class RunData:
-    """`runs` are all runs of complete blocks, warm-up too, in the order they were made."""
+    """`blocks` are the complete ones, warm-up too, in the order they were made."""
 
     root: Path
     manifest: Mapping[str, Any]
     plan: Optional[Plan]
     verdict: Optional[Verdict]
-    runs: tuple[RunRecord, ...]
+    blocks: tuple[BlockRecord, ...]
+
+    @property
+    def runs(self) -> list[RunRecord]:
+        return [run for block in self.blocks for run in block.runs]
 
     @property
     def experiment_id(self) -> str:
@@ -42,14 +46,13 @@ class RunData:
         return [run for run in self.runs if run.kind == MEASURED]
 
     def workloads(self) -> list[str]:
-        """Lanes in the order of the experiment, as far as the plan tells it."""
+        """Lanes in the order they are planned."""
         seen: dict[str, None] = {}
         if self.plan is not None:
-            for block in self.plan.blocks:
+            for block in self.plan.blocks[:1]:
                 seen.update((slot.workload, None) for slot in block.slots)
         seen.update((run.workload, None) for run in self.runs)
-        declared = [name for name in declared_workloads(self.manifest) if name in seen]
-        return declared + [name for name in seen if name not in declared]
+        return list(seen)
 
     def arms(self) -> list[str]:
         """base, treat, further hz3 arms, the A/A copy, then references."""
@@ -92,21 +95,10 @@ class RunData:
         return None
 
 
-def _experiment(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The experiment as data; manifests keep it under `experiment`, parsed or as YAML text."""
-    value = manifest.get("experiment", {})
-    if isinstance(value, Mapping):
-        inner = value.get("data", value)
-        return inner if isinstance(inner, Mapping) else {}
-    return {}
-
-
 def experiment_value(manifest: Mapping[str, Any], key: str, default: Any = None) -> Any:
-    return _experiment(manifest).get(key, default)
-
-
-def declared_workloads(manifest: Mapping[str, Any]) -> list[str]:
-    return list(experiment_value(manifest, "workloads", {}) or {})
+    """A value of the experiment as it was really run, options of the command line applied."""
+    experiment = manifest.get("experiment")
+    return experiment.get(key, default) if isinstance(experiment, Mapping) else default
 
 
 def declared_arms(manifest: Mapping[str, Any]) -> list[str]:
@@ -160,7 +152,7 @@ def load_run(run_dir: Path) -> RunData:
             manifest=_read_json(root / "manifest.json"),
             plan=Plan.from_json(plan) if plan is not None else None,
             verdict=Verdict.from_json(verdict) if verdict is not None else None,
-            runs=tuple(run for block in blocks for run in block.runs),
+            blocks=tuple(blocks),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{root}: plan.json or verdict.json is malformed ({error})") from error

@@ -13,7 +13,7 @@ from harness.report.document import Bullets, Code, Heading, Paragraph, Part, Tab
 from harness.report.load import RunData
 from harness.report.words import NONE
 
-_MACHINE_SECTIONS = ("machine", "host", "provenance", "git", "toolchain", "warnings")
+_MACHINE_SECTIONS = ("machine", "git")
 _LONGEST_VALUE = 160
 
 
@@ -53,36 +53,39 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-_HIDDEN = ("schema",)
+_NOT_MACHINE = ("schema", "experiment_text", "command")
 
 
 def machine(data: RunData) -> list[Part]:
+    """The manifest's plain values and its machine and git facts, then its warnings."""
     rows: list[tuple[str, str]] = []
     for key, value in data.manifest.items():
-        plain = not isinstance(value, (Mapping, list)) and key not in _HIDDEN
-        if key in _MACHINE_SECTIONS or plain and key not in ("experiment", "experiment_text"):
-            label = "" if key in ("machine", "host", "provenance") else key
-            rows += list(flatten(value, label))
-    if not rows:
+        if key in _MACHINE_SECTIONS:
+            rows += list(flatten(value, "" if key == "machine" else key))
+        elif not isinstance(value, (Mapping, list)) and key not in _NOT_MACHINE:
+            rows.append((key, _text(value)))
+    warnings = data.manifest.get("warnings") or []
+    if not rows and not warnings:
         return []
-    return [
-        Heading(2, "Machine and provenance"),
-        Table(("what", "value"), tuple(rows), "ll"),
+    parts: list[Part] = [Heading(2, "Machine and provenance")]
+    if warnings:
+        parts.append(Bullets(tuple(f"**Mind:** {text}" for text in warnings)))
+    if rows:
+        parts.append(Table(("what", "value"), tuple(rows), "ll"))
+    parts.append(
         Paragraph(
             "Figures of this run may be compared with each other, never with another day's or "
             "another machine's. Everything else is in `manifest.json`."
-        ),
-    ]
+        )
+    )
+    return parts
 
 
 def command_line(data: RunData) -> str:
     """The command that was typed, or the plain one for this experiment."""
-    for key in ("command", "command_line", "argv"):
-        value = data.manifest.get(key)
-        if isinstance(value, list) and value:
-            return shlex.join(str(word) for word in value)
-        if isinstance(value, str) and value:
-            return value
+    typed = data.manifest.get("command")
+    if isinstance(typed, list) and typed:
+        return shlex.join(str(word) for word in typed)
     quick = " --quick" if data.plan is not None and data.plan.quick else ""
     return f"python3 -m harness run experiments/{data.experiment_id}.yaml{quick}"
 

@@ -20,6 +20,7 @@ from typing import Iterator
 from harness.errors import UserError
 from harness.report.build import build_report
 from harness.report.load import RunData, load_run
+from harness.run.directory import RunDirectory
 
 TEXTS = ("report.md", "report.html", "verdict.json", "manifest.json", "runs.csv")
 OLDER = "older"
@@ -57,10 +58,8 @@ def _finished(data: RunData) -> None:
     if len(blocks) < data.verdict.blocks or not blocks:
         raise UserError(
             f"{data.root}: its verdict speaks of {data.verdict.blocks} blocks but {len(blocks)} are "
-            "there; judge the run again, or publish the whole directory's original"
+            "there; judge the run again"
         )
-    if data.manifest.get("status") in ("running", "interrupted"):
-        raise UserError(f"{data.root}: is unfinished; run the same command again, it continues")
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -112,6 +111,7 @@ def publish(run_dir: Path, dest: Path) -> Path:
     data = load_run(run_dir)
     _finished(data)
     build_report(data.root)
+    RunDirectory(data.root).write_tables(data.blocks)
     home = Path(dest) / data.experiment_id
     home.mkdir(parents=True, exist_ok=True)
     run_id = data.root.resolve().name

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Optional
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from harness.model import RunRecord
@@ -23,6 +24,7 @@ POINTS_PER_PHASE = 24
 _LEAST_SHARE = 0.7  # of an even share: no phase is drawn narrower
 
 PhaseKey = tuple[str, int]  # (phase, cycle)
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class ArmCurves:
     """`x` is on the common axis; one row of `rss_mib` a run."""
 
     arm: str
-    x: np.ndarray
-    rss_mib: np.ndarray
+    x: Array
+    rss_mib: Array
 
     @property
-    def median(self) -> np.ndarray:
-        return np.median(self.rss_mib, axis=0)
+    def median(self) -> Array:
+        middle: Array = np.median(self.rss_mib, axis=0)
+        return middle
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class _RunSeries:
     arm: str
     keys: tuple[PhaseKey, ...]
     seconds: tuple[float, ...]
-    pieces: tuple[np.ndarray, ...]
+    pieces: tuple[Array, ...]
 
 
 def _read(path: Path) -> Optional[pd.DataFrame]:
@@ -107,7 +110,7 @@ def _usable(data: RunData, workload: str) -> list[RunRecord]:
     ]
 
 
-def _layout(keys: tuple[PhaseKey, ...], seconds: np.ndarray) -> tuple[Span, ...]:
+def _layout(keys: tuple[PhaseKey, ...], seconds: Array) -> tuple[Span, ...]:
     """Phase widths: duration's share, floored, on an axis from 0 to 1."""
     total = float(seconds.sum()) or 1.0
     floor = _LEAST_SHARE / len(keys)

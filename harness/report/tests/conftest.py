@@ -1,0 +1,31 @@
+"""Run directories for the report's tests, made afresh for each test that may change them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Optional
+
+import pytest
+
+from harness.report import build_report
+from harness.report.tests.synthetic import Options, make_run
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> MakeRun:
+    """Makes a run directory; the run id may be given to make a second one."""
+
+    def make(options: Optional[Options] = None, run_id: str = "20260109T000000Z-quick") -> Path:
+        return make_run(tmp_path, options, run_id)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GO run with its report, to be read only."""
+    root = make_run(tmp_path_factory.mktemp("go"))
+    build_report(root)
+    return root
