@@ -17,7 +17,7 @@ from harness.build.elf import Library, read_library, require_malloc
 from harness.build.flags import Difference, InlineVariant, Variant, difference, in_words, show, write_extra
 from harness.build.meson import BuildTree
 from harness.errors import UserError, failed
-from harness.model import BASE, Status
+from harness.model import BASE, TREAT, Status
 
 # The arguments that a flag or build option accounts for; all others must be equal in every arm.
 _DECLARED_ARGS = re.compile(r"-DHZ3_|-O|-flto|-fno-lto|-ffat-lto|-I.*\.p$|-include")
@@ -45,10 +45,17 @@ class BuiltArm:
         return self.library.record
 
 
-def build_arms(tree: BuildTree, wanted: Sequence[WantedArm], programs: Sequence[str], *, same_bytes_ok: bool) -> List[BuiltArm]:
-    """Builds the variants, the workload programs and the runner, and proves the arms.
+@dataclass(frozen=True)
+class Expected:
+    """What the experiment says of its arms: `same_bytes` in an A/A experiment, whose arms are copies;
+    `difference` are the flags and options that treat must change, all of them (None: not declared)."""
 
-    `same_bytes_ok` is for an A/A experiment, whose arms are meant to be equal."""
+    same_bytes: bool = False
+    difference: Optional[Sequence[str]] = None
+
+
+def build_arms(tree: BuildTree, wanted: Sequence[WantedArm], programs: Sequence[str], expected: Expected) -> List[BuiltArm]:
+    """Builds the variants, the workload programs and the runner, and proves the arms."""
     inline = {w.inline.name: w.inline for w in wanted if w.inline is not None}
     if inline:
         write_extra(tree.extra, inline)
@@ -58,13 +65,13 @@ def build_arms(tree: BuildTree, wanted: Sequence[WantedArm], programs: Sequence[
     tree.require_programs(programs)
     libraries = {name: tree.library(name) for name in variants}
     tree.compile([tree.runner, *libraries.values(), *(tree.program(name) for name in programs)])
-    return prove_arms(wanted, variants, libraries, same_bytes_ok=same_bytes_ok)
+    return prove_arms(wanted, variants, libraries, expected)
 
 
 def prove_arms(
-    wanted: Sequence[WantedArm], variants: Mapping[str, Variant], libraries: Mapping[str, Path], *, same_bytes_ok: bool
+    wanted: Sequence[WantedArm], variants: Mapping[str, Variant], libraries: Mapping[str, Path], expected: Expected
 ) -> List[BuiltArm]:
-    """Reads every library and checks it; base stands first among the arms when there is one."""
+    """Reads every library and holds it against the catalogue, against base and against `expected`."""
     read = {name: read_library(path) for name, path in libraries.items()}
     for name, library in read.items():
         require_malloc(library)
@@ -75,8 +82,9 @@ def prove_arms(
         changes: Difference = {}
         if base is not None and want.arm != BASE:
             changes = _changes(want, base, read)
-            if not same_bytes_ok:
+            if not expected.same_bytes:
                 check_distinct(want, base, read, changes)
+                check_declared(want, base, changes, expected.difference if want.arm == TREAT else None)
         built.append(BuiltArm(want.arm, variants[want.variant], read[want.variant], changes))
     return built
 
@@ -109,14 +117,6 @@ def check_distinct(want: WantedArm, base: WantedArm, read: Mapping[str, Library]
         )
     if not changes:
         raise failed(f"arm {want.arm} ({want.variant}) differs from base in its bytes but in no flag or option; build again")
-    if want.inline is not None and want.inline.parent == base.variant:
-        declared = {**want.inline.flags, **want.inline.options}
-        stray = sorted(set(changes) - set(declared))
-        idle = sorted(set(declared) - set(changes))
-        if stray:
-            raise failed(f"arm {want.arm} differs from base also in {', '.join(stray)}, which {want.inline.where} does not declare")
-        if idle:
-            raise UserError(f"{want.inline.where}: arm {want.arm} sets {', '.join(idle)} to what base has already; leave it out")
     for key in ("compiler", "git_commit"):
         if _record(ours).get(key) != _record(theirs).get(key):
             raise failed(
@@ -127,6 +127,28 @@ def check_distinct(want: WantedArm, base: WantedArm, read: Mapping[str, Library]
     if left != right:
         odd = sorted(set(left) ^ set(right))
         raise failed(f"arm {want.arm} and base were compiled with different arguments ({', '.join(odd)}); build again")
+
+
+def check_declared(want: WantedArm, base: WantedArm, changes: Difference, difference: Optional[Sequence[str]]) -> None:
+    """The changes must be those the experiment declares: by an inline arm on top of base's variant,
+    and by its key `difference`."""
+    if want.inline is not None and want.inline.parent == base.variant:
+        declared = {**want.inline.flags, **want.inline.options}
+        idle = sorted(set(declared) - set(changes))
+        if idle:
+            raise UserError(f"{want.inline.where}: arm {want.arm} sets {', '.join(idle)} to what base has already; leave it out")
+        difference = sorted(declared) if difference is None else difference
+    if difference is None:
+        return
+    stray = sorted(set(changes) - set(difference))
+    absent = sorted(set(difference) - set(changes))
+    if stray or absent:
+        says = [f"also changes {', '.join(stray)}"] if stray else []
+        says += [f"does not change {', '.join(absent)}"] if absent else []
+        raise UserError(
+            f"arm {want.arm} ({want.variant}) {' and '.join(says)}, against what the experiment declares; "
+            f"it changes {in_words(changes)}. Correct the arm, or the key `difference`"
+        )
 
 
 def _record(library: Library) -> Dict[str, Any]:

@@ -12,20 +12,24 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 from harness.measure.metrics import phases
 
-REMOTE_FALLBACK_LIMIT_PCT = 0.1
+REMOTE_FALLBACK_LIMIT = 0.001
+DECLARED_VOID = 3
 
 # A workload may end its idle window a timer tick early without having cut it short.
 _IDLE_TOLERANCE = 0.99
 
 
-def failure(line: Mapping[str, Any]) -> Optional[str]:
-    """What went wrong with the process itself, or None when it ended with status 0."""
-    if not line.get("ok", False):
-        return str(line.get("error") or "the runner gives no reason")
+def failure(line: Mapping[str, Any], *, declares_void: bool) -> Optional[str]:
+    """What went wrong with the process itself, or None when it ended well. `declares_void` is for
+    programs of workloads/, which end with status 3 when they find their own run worthless."""
+    if line.get("error"):
+        return str(line["error"])
     if line.get("timed_out"):
         return f"it was stopped at its time limit after {float(line.get('wall_ns') or 0) * 1e-9:.0f} s"
     if line.get("signal") is not None:
         return f"it was ended by signal {line['signal']}"
+    if declares_void and line.get("exit_status") == DECLARED_VOID:
+        return None
     if line.get("exit_status") != 0:
         return f"it ended with status {line.get('exit_status')}"
     return None
@@ -55,15 +59,18 @@ def reasons(
         found.append(f"{result['alloc_fail']:g} allocations failed")
     if series_wanted and not line.get("samples"):
         found.append("no memory sample was taken")
-    return found + _fallback(result) + _cut_short(line, program, args)
+    found += _fallback(result) + _cut_short(line, program, args)
+    if line.get("exit_status") == DECLARED_VOID and not found:
+        found.append("the workload itself says that the run does not count (status 3)")
+    return found
 
 
 def _fallback(result: Mapping[str, Any]) -> List[str]:
-    """Remote frees that had to be made locally, as a share of those asked for."""
-    share = result.get("remote_fallback_pct", result.get("fallback_pct"))
-    if share is None or float(share) < REMOTE_FALLBACK_LIMIT_PCT:
+    """`fallback_rate` is the share of remote frees that had to be made locally."""
+    share = result.get("fallback_rate")
+    if share is None or float(share) < REMOTE_FALLBACK_LIMIT:
         return []
-    return [f"remote fallback {float(share):g} %, at or above {REMOTE_FALLBACK_LIMIT_PCT} %"]
+    return [f"remote fallback {float(share):.3%}, at or above {REMOTE_FALLBACK_LIMIT:.1%}"]
 
 
 def _cut_short(line: Mapping[str, Any], program: Optional[str], args: Sequence[str]) -> List[str]:

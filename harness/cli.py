@@ -1,0 +1,209 @@
+"""The command line: `python3 -m harness COMMAND`. Parses, dispatches, and turns mistakes into sentences.
+
+Nothing heavy is imported until a command needs it, so that `--help` is instant and the process that
+measures stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, List, NoReturn, Optional, Sequence
+
+from harness.errors import EXIT_STATUSES, UserError
+from harness.model import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+
+if TYPE_CHECKING:
+    from harness.experiment import RunOptions
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_STATUSES = "exit status:\n" + "\n".join(f"  {status:>3}  {means}" for status, means in EXIT_STATUSES)
+
+_RUN_HELP = """\
+Runs an experiment: builds its variants, proves that they differ as declared, runs base, treatment and
+references interleaved in randomised blocks, judges, and writes a report.
+
+EXPERIMENT is a file, or the name of one in experiments/. A run of the same experiment with the same
+options continues an unfinished run directory; blocks that are complete are kept, a half block is made
+anew. Figures go to results/<experiment>/<run>/: start with report.md.
+
+examples:
+  tools/run s62 --quick             six blocks with small arguments: does it work at all
+  tools/run s62                     the experiment as declared
+  tools/run s62 --only idle         one lane
+  tools/run s62 --aa                base against its own copy: how noisy is this machine
+  tools/run s62 --allocator mi3=/opt/mi/libmimalloc.so    one more reference, any library
+"""
+
+_TOP_HELP = """\
+The lab: compares builds of hz3 and other allocators, and says GO, NO-GO or INCONCLUSIVE.
+
+start with:
+  python3 -m harness doctor         is this machine fit to measure?
+  python3 -m harness list           experiments, variants, workloads, references
+  python3 -m harness run s62 --quick
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Bad usage is bad input: status 4, as for everything a person can mend."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}; --help explains\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="harness", description=_TOP_HELP, epilog=_STATUSES, formatter_class=form)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, handler: Callable[[argparse.Namespace], int], text: str, more: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=more or text, epilog=_STATUSES, formatter_class=form)
+        sub.set_defaults(handler=handler)
+        sub.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="the project (default: where the harness lies)")
+        return sub
+
+    run = add("run", _run, "run an experiment to its verdict", _RUN_HELP)
+    _experiment_options(run)
+    run.add_argument("--fresh", action="store_true", help="begin a new run even if an unfinished one exists")
+    run.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
+    run.add_argument("--results", type=Path, metavar="DIR", help="where runs are kept (default: results/ in the project)")
+    plan = add("plan", _plan, "show the blocks and the order of an experiment, without running it")
+    _experiment_options(plan)
+    for name, handler, text in (
+        ("judge", _judge, "judge a run again from its records; prints the verdict"),
+        ("report", _report, "write the report of a run again from its records"),
+    ):
+        add(name, handler, text).add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
+    publish = add("publish", _publish, "keep a finished run in results/published, for git")
+    publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
+    publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
+    add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
+    schema = add("schema", _schema, "print the JSON schema of experiment files, for editors")
+    schema.add_argument("--write", action="store_true", help="write it to experiments/experiment.schema.json")
+    what = add("list", _list, "list experiments, variants, workloads and references")
+    what.add_argument("what", nargs="?", choices=("experiments", "variants", "workloads", "references"), help="only these")
+    what.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
+    return parser
+
+
+def _experiment_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a YAML file, or a name in experiments/")
+    parser.add_argument("--quick", action="store_true", help="the quick profile of the experiment: few blocks, small arguments")
+    parser.add_argument("--blocks", type=int, metavar="N", help="exactly N measured blocks, one look")
+    parser.add_argument("--aa", action="store_true", help="base against a copy of itself: shows the noise of the machine")
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="LANE", help="only these workloads")
+    parser.add_argument(
+        "--allocator", action="append", default=[], metavar="NAME=PATH", help="a library as a further reference, or in place of one"
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from harness.run.command import RunRequest, find_experiment, run_command
+
+    request = RunRequest(
+        file=find_experiment(args.experiment, args.root),
+        root=args.root.resolve(),
+        build=_build_dir(args),
+        results=(args.results or args.root / "results").resolve(),
+        options=_options(args),
+        allocators=args.allocator,
+        fresh=args.fresh,
+        command=["python3", "-m", "harness", *args.typed],
+    )
+    return run_command(request)
+
+
+def _options(args: argparse.Namespace) -> RunOptions:
+    from harness.experiment import RunOptions
+
+    return RunOptions(quick=args.quick, aa=args.aa, blocks=args.blocks, only=tuple(args.only))
+
+
+def _build_dir(args: argparse.Namespace) -> Path:
+    return Path(args.build or args.root / "build").resolve()
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from harness.plan import make_plan
+    from harness.run.command import effective_experiment, find_experiment
+    from harness.run.overview import plan_text
+
+    experiment, _ = effective_experiment(find_experiment(args.experiment, args.root), _options(args), args.allocator)
+    print(plan_text(experiment, make_plan(experiment, args.quick)))
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> int:
+    from harness.run.command import judge_again
+
+    return judge_again(args.dir, args.root)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from harness.report import build_report
+
+    print(build_report(args.dir))
+    return 0
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from harness.report import publish
+
+    print(publish(args.dir, args.to or args.root / "results" / "published"))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from harness.doctor.checks import examine, exit_status, render
+
+    findings = examine(args.root.resolve())
+    print(render(findings))
+    return exit_status(findings)
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from harness.experiment import SCHEMA_FILE, editor_schema_text
+
+    if not args.write:
+        print(editor_schema_text(), end="")
+        return 0
+    (args.root / SCHEMA_FILE).write_text(editor_schema_text(), encoding="utf-8")
+    print(args.root / SCHEMA_FILE)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from harness.run.overview import overview
+
+    print(overview(args.root.resolve(), _build_dir(args), args.what))
+    return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Returns the exit status; a mistake is told on stderr without a traceback."""
+    typed: List[str] = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(typed)
+    args.typed = typed
+    from harness.experiment.source import ExperimentError
+
+    try:
+        status: int = args.handler(args)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"harness: {error.message}", file=sys.stderr)
+        return error.exit_status
+    except ExperimentError as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("harness: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`); nothing more can be said, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13

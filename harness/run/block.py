@@ -1,0 +1,180 @@
+"""Executes one block: every run of every arm, each through the runner.
+
+A block needs nothing but its plan entry and the prepared arms, and leaves either a complete record
+or nothing; so blocks may be made on any day, and in principle on any host.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from harness.errors import Interrupted, UserError, failed
+from harness.measure.record import Asked, run_record
+from harness.measure.validity import failure, unmapped
+from harness.model import Block, BlockRecord, RunRecord, Slot, Status, json_text
+from harness.process import Finished, run_process, tail
+from harness.run.cpus import CpuSets
+from harness.run.directory import RunDirectory
+from harness.run.environment import arm_environments, lane_environment
+from harness.run.store import disk_errors, move_whole, write_whole
+
+RUNNER_BAD_JOB = 4
+RUNNER_INTERRUPTED = 130
+
+# Beyond the workload's own limit, for the runner to end it and read the rest.
+_GRACE_S = 60.0
+
+
+@dataclass(frozen=True)
+class ReadyArm:
+    """An arm as it is run: the copy to preload (None: the C library's own) and its settings."""
+
+    arm: str
+    preload: Optional[str]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A workload with everything resolved; `argv` is complete."""
+
+    name: str
+    argv: List[str]
+    asked: Asked
+    env: Mapping[str, str]
+    timeout_s: float
+    cpus: CpuSets
+
+
+class BlockFailed(Exception):
+    """A workload failed, so the block is void; `reason` names lane and arm."""
+
+    def __init__(self, reason: str, output: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.output = output
+
+
+@dataclass(frozen=True)
+class BlockRunner:
+    """`now` gives the time as text; `told` is called before each run with its slot."""
+
+    directory: RunDirectory
+    runner: Path
+    cwd: Path
+    arms: Mapping[str, ReadyArm]
+    lanes: Mapping[str, Lane]
+    now: Callable[[], str]
+    told: Callable[[Block, Slot], None]
+
+    def run(self, plan_key: str, block: Block) -> BlockRecord:
+        """Makes every run, then writes the record. Raises BlockFailed when a workload fails."""
+        self.directory.clean_work()
+        environments = {name: self._environments(lane, block.env_pad) for name, lane in self.lanes.items()}
+        runs: List[RunRecord] = []
+        moves: List[Tuple[Path, str]] = []
+        for slot in block.slots:
+            self.told(block, slot)
+            record, series = self._slot(block, slot, environments[slot.workload][slot.arm])
+            runs.append(record)
+            if series is not None and record.csv is not None:
+                moves.append((series, record.csv))
+        for source, name in moves:
+            move_whole(source, self.directory.root / name)
+        done = BlockRecord(plan_key, block.index, block.kind, block.env_pad, runs)
+        write_whole(self.directory.block_path(block.index), json_text(done.to_json()))
+        return done
+
+    def _environments(self, lane: Lane, pad: int) -> Dict[str, Dict[str, str]]:
+        common = lane_environment(lane.env, str(self.directory.work / "scratch"))
+        settings = {name: arm.env for name, arm in self.arms.items()}
+        return arm_environments(common, settings, {name: arm.preload for name, arm in self.arms.items()}, pad)
+
+    def _slot(self, block: Block, slot: Slot, env: Mapping[str, str]) -> Tuple[RunRecord, Optional[Path]]:
+        lane, arm = self.lanes[slot.workload], self.arms[slot.arm]
+        out, err, series = (self.directory.work / name for name in ("stdout", "stderr", f"series-{slot.workload}-{slot.position}"))
+        with disk_errors(self.directory.work):
+            (self.directory.work / "scratch").mkdir(exist_ok=True)
+            for stale in (out, err):
+                stale.unlink(missing_ok=True)
+        job = make_job(lane, arm, env, cwd=self.cwd, out=out, err=err, csv=series if lane.asked.sample_ms > 0 else None)
+        started = self.now()
+        line = start_runner(self.runner, job)
+        stdout, stderr = _text(out), _text(err)
+        self._check(slot, lane, arm, line, stdout, stderr)
+        csv = self.directory.series_name(block.index, slot.workload, slot.arm) if series.exists() else None
+        record, _ = run_record(
+            block.index, block.kind, slot, lane.asked, line, stdout=stdout, stderr=stderr, started_utc=started, csv=csv
+        )
+        return record, series if csv else None
+
+    def _check(self, slot: Slot, lane: Lane, arm: ReadyArm, line: Mapping[str, Any], stdout: str, stderr: str) -> None:
+        """A failed workload voids the block; a library that is not there makes the experiment void,
+        because every further run would measure something else."""
+        why = failure(line, declares_void=lane.asked.program is not None)
+        if why is not None:
+            raise BlockFailed(f"lane {slot.workload}, arm {slot.arm}: {why}", tail(stderr or stdout))
+        missing = unmapped(line, [arm.preload] if arm.preload else [])
+        if missing:
+            complaint = next((text for text in stderr.splitlines() if "preload" in text), "")
+            raise UserError(
+                f"VOID: lane {slot.workload}, arm {slot.arm}: the arm's library was not mapped in the process, so the run "
+                f"measured another allocator. {' '.join(lane.argv[:1])} may be static, setuid, or clear its environment"
+                + (f"; the loader says: {complaint}" if complaint else ""),
+                Status.VOID.exit_status,
+            )
+
+
+def make_job(
+    lane: Lane, arm: ReadyArm, env: Mapping[str, str], *, cwd: Path, out: Path, err: Path, csv: Optional[Path]
+) -> Dict[str, Any]:
+    """The runner's job; see harness/runner for the meaning of each key."""
+    return {
+        "argv": lane.argv,
+        "env": dict(env),
+        "cwd": str(cwd),
+        "preload": arm.preload,
+        "expect_mapped": [arm.preload] if arm.preload else [],
+        "cpus": lane.cpus.workload,
+        "sampler_cpus": lane.cpus.sampler,
+        "timeout_s": lane.timeout_s,
+        "rlimit_as_bytes": None,
+        "sample_ms": lane.asked.sample_ms,
+        "pss_every": 0,
+        "stdin": None,
+        "stdout_path": str(out),
+        "stderr_path": str(err),
+        "csv_path": str(csv) if csv else None,
+        "clear_thp": False,
+    }
+
+
+def start_runner(runner: Path, job: Mapping[str, Any]) -> Dict[str, Any]:
+    """Starts the runner and reads its line; anything but one JSON line is the runner's failure."""
+    done = run_process([str(runner), "-"], env={"LC_ALL": "C"}, stdin=json.dumps(job), timeout_s=float(job["timeout_s"]) + _GRACE_S)
+    if done.status == RUNNER_INTERRUPTED:
+        raise Interrupted("interrupted")
+    line = _line_of(done)
+    if done.status != 0 or line is None:
+        what = "refuses the job" if done.status == RUNNER_BAD_JOB else f"failed (status {done.status})"
+        told = line.get("error") if line else None
+        raise failed(f"the runner {what} for {job['argv'][0]}: {told or ''}\n{tail(done.stderr)}")
+    return line
+
+
+def _line_of(done: Finished) -> Optional[Dict[str, Any]]:
+    try:
+        line = json.loads(done.stdout)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,196 @@
+"""`harness run`: from the command line to a verdict, a report and an exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from harness import warnings
+from harness.build.flags import in_words
+from harness.build.meson import BuildTree
+from harness.errors import Interrupted, UserError
+from harness.experiment import Experiment, Reference, RunOptions, apply_options, load_experiment
+from harness.judge import judge
+from harness.model import ArmFacts, BlockRecord, Verdict, json_text
+from harness.peers.locate import parse_allocator
+from harness.plan import make_plan
+from harness.report import build_report
+from harness.run.block import BlockRunner
+from harness.run.directory import VERDICT, RunDirectory
+from harness.run.manifest import make_manifest
+from harness.run.prepare import Prepared, prepare
+from harness.run.progress import Pace, Progress
+from harness.run.session import Session, open_directory
+from harness.run.store import write_whole
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What was asked for on the command line; `command` is that line, for the manifest."""
+
+    file: Path
+    root: Path
+    build: Path
+    results: Path
+    options: RunOptions
+    allocators: Sequence[str]
+    fresh: bool
+    command: Sequence[str]
+
+
+def find_experiment(name: str, root: Path) -> Path:
+    """A file as it stands, or the name of one in experiments/ without its ending."""
+    given = Path(name)
+    for candidate in (given, root / "experiments" / name, root / "experiments" / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    known = ", ".join(sorted(path.stem for path in (root / "experiments").glob("*.yaml")))
+    raise UserError(f"there is no experiment {name}; known are {known or 'none'}")
+
+
+def effective_experiment(file: Path, options: RunOptions, allocators: Sequence[str] = ()) -> Tuple[Experiment, Dict[str, Path]]:
+    """The experiment with all options applied, and the libraries of --allocator by name. A library
+    the experiment does not name is added to its references."""
+    given = dict(parse_allocator(text) for text in allocators)
+    try:
+        experiment = apply_options(load_experiment(file), options)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    named = {reference.allocator for reference in experiment.references}
+    taken = sorted((set(given) - named) & set(experiment.arm_ids))
+    if taken:
+        raise UserError(f"--allocator {taken[0]}=…: {taken[0]} is an arm of this experiment; choose another name")
+    added = [Reference(allocator=name) for name in given if name not in named]
+    return experiment.copy(update={"references": [*experiment.references, *added]}), given
+
+
+def utc_now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """Relative to the project where it lies inside it."""
+    try:
+        return str(path.resolve().relative_to(root.resolve()))
+    except ValueError:
+        return str(path)
+
+
+def run_command(request: RunRequest) -> int:
+    """Runs the experiment to its verdict; the exit status is the verdict's."""
+    _stop_on_signals()
+    directory: Optional[RunDirectory] = None
+    try:
+        experiment, given = effective_experiment(request.file, request.options, request.allocators)
+        plan = make_plan(experiment, request.options.quick)
+        file = shown_path(request.file, request.root)
+        prepared = prepare(experiment, file, BuildTree(request.root, request.build), given)
+        manifest = make_manifest(
+            prepared,
+            root=request.root,
+            text=request.file.read_text(encoding="utf-8"),
+            file=file,
+            options=request.options.to_json(),
+            command=request.command,
+            started_utc=utc_now(),
+        )
+        _introduce(prepared, manifest)
+        directory, arms, begun = open_directory(request.results, plan, manifest, prepared, fresh=request.fresh)
+        _say(f"{'continuing' if begun else 'run directory'} {shown_path(directory.root, request.root)}")
+        with Progress(Pace(plan, time.monotonic)) as progress:
+            blocks = BlockRunner(directory, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot)
+            session = Session(directory, plan, blocks, lambda records: judge(experiment, records, prepared.facts), progress)
+            verdict = session.run()
+        build_report(directory.root)
+        print_verdict(verdict, directory.root, request.root)
+        return verdict.exit_status
+    except (KeyboardInterrupt, Interrupted) as error:
+        raise Interrupted(_interrupted(directory, request)) from error
+
+
+def _stop_on_signals() -> None:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does. Set here as well when inherited as ignored: a shell
+    starts background commands deaf to SIGINT."""
+
+    def stop(number: int, frame: Optional[FrameType]) -> None:
+        raise KeyboardInterrupt
+
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, stop)
+
+
+def _interrupted(directory: Optional[RunDirectory], request: RunRequest) -> str:
+    if directory is None:
+        return "interrupted before the first block; nothing was measured"
+    kept = len(list((directory.root / "blocks").glob("*.json")))
+    where = shown_path(directory.root, request.root)
+    return f"interrupted; {kept} complete blocks are kept in {where}; the same command continues there"
+
+
+def _introduce(prepared: Prepared, manifest: Mapping[str, Any]) -> None:
+    """What is about to be compared, before hours are spent on it."""
+    _say(f"{prepared.experiment.id}: {prepared.experiment.question}")
+    for arm, built in prepared.built.items():
+        differs = f"; against base: {in_words(built.changes)}" if built.changes else ""
+        _say(f"  {arm}: {built.variant.name} [{built.library.identity[:12]}]{differs}")
+    for arm, peer in prepared.peers.items():
+        settings = " ".join(f"{key}={value}" for key, value in peer.env.items())
+        shown = f", {settings} ({peer.proof})" if settings else ", stock"
+        _say(f"  {arm}: {peer.version}{shown}")
+        if peer.problem:
+            _say(f"  warning: {peer.problem}; this arm is VOID")
+    for text in manifest["warnings"]:
+        _say(f"  warning: {text}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_verdict(verdict: Verdict, where: Path, root: Path) -> None:
+    """The answer on stdout: one line a gate, then the experiment's."""
+    for gate in verdict.gates:
+        print(f"{gate.status.value:<13} {gate.metric}  {_figures(gate.estimate, gate.low, gate.high)}  ({gate.rule})"
+              + (f"  {gate.note}" if gate.note else ""))  # fmt: skip
+    for reason in verdict.reasons:
+        print(f"  {reason}")
+    if verdict.disturbed_runs:
+        print(f"  {warnings.text('disturbed', count=verdict.disturbed_runs, runs=verdict.runs, marks='see the report')}")
+    print(f"{verdict.status.value}: {verdict.experiment_id}, {verdict.blocks} blocks, {verdict.runs} runs")
+    print(f"report: {shown_path(where / 'report.md', root)}")
+
+
+def _figures(estimate: Optional[float], low: Optional[float], high: Optional[float]) -> str:
+    if estimate is None:
+        return "no estimate"
+    ends = ", ".join("open" if end is None else f"{end:.4g}" for end in (low, high))
+    return f"{estimate:.4g} [{ends}]"
+
+
+def stored_run(where: Path) -> Tuple[Experiment, List[BlockRecord], List[ArmFacts]]:
+    """A run directory as the judge needs it, from what it holds alone."""
+    directory = RunDirectory(where)
+    if not (where / "manifest.json").exists():
+        raise UserError(f"{where}: no manifest.json; give the directory of one run (results/<experiment>/<run>)")
+    manifest = directory.manifest()
+    plan = directory.plan()
+    records = [directory.block(block.index, plan) for block in plan.blocks]
+    facts = [ArmFacts.from_json(item) for item in manifest["arm_facts"]]
+    return Experiment.parse_obj(manifest["experiment"]), [r for r in records if r is not None], facts
+
+
+def judge_again(where: Path, root: Path) -> int:
+    """Judges the records of a run anew. A finished run's verdict is written again, byte for byte the
+    same under the same harness; an unfinished one's is only shown, for it would end the run."""
+    experiment, records, facts = stored_run(where)
+    verdict = judge(experiment, records, facts)
+    if (where / VERDICT).exists():
+        write_whole(where / VERDICT, json_text(verdict.to_json()))
+    print_verdict(verdict, where, root)
+    return verdict.exit_status
