@@ -17,6 +17,7 @@ namespace detail {
 
 inline void before_fork() {
   g_registry.lock.lock();
+  for (TransferClass& transfer : g_transfer) transfer.lock.lock();
   for (Shard& shard : g_shards) shard.lock.lock();
   g_arenas.lock.lock();
   g_cache_pool.lock().lock();
@@ -26,6 +27,7 @@ inline void after_fork_in_parent() {
   g_cache_pool.lock().unlock();
   g_arenas.lock.unlock();
   for (Shard& shard : g_shards) shard.lock.unlock();
+  for (TransferClass& transfer : g_transfer) transfer.lock.unlock();
   g_registry.lock.unlock();
 }
 
@@ -36,6 +38,7 @@ inline void after_fork_in_child() {
     shard.lock.reset();
     shard.threads.store(0, std::memory_order_relaxed);
   }
+  for (TransferClass& transfer : g_transfer) transfer.lock.reset();
   g_registry.lock.reset();
   if (ThreadCache* cache = t_cache; is_real(cache)) cache->home->threads.store(1, std::memory_order_relaxed);
 }

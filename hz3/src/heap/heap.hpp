@@ -74,16 +74,19 @@ inline void* allocate_class(std::uint32_t c) {
   return block;
 }
 
-[[gnu::noinline]] inline void* allocate_beyond_table(std::size_t size) {
-  if (size <= kMediumMax) return allocate_class(kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift]);
-  const KeepErrno keep;
-  void* block = size <= kSizeLimit ? allocate_large(size, kSegmentSize, false) : nullptr;
-  return block;
+[[gnu::noinline]] inline void* allocate_large_or_fail(std::size_t size) {
+  void* block = nullptr;
+  if (size <= kSizeLimit) {
+    const KeepErrno keep;
+    block = allocate_large(size, kSegmentSize, false);
+  }
+  return block != nullptr ? block : out_of_memory();
 }
 
+// Sizes above the small table; apart from the small ones so that those pay for one comparison only.
 [[gnu::noinline]] inline void* allocate_above_table(std::size_t size) {
-  void* block = allocate_beyond_table(size);
-  return block != nullptr ? block : out_of_memory();
+  if (size > kMediumMax) [[unlikely]] return allocate_large_or_fail(size);
+  return allocate_class(kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift]);
 }
 
 inline void deallocate_other(void* p);

@@ -55,6 +55,15 @@ struct Chain {
 
 inline void*& link_of(void* block) { return *static_cast<void**>(block); }
 
+// Blocks on their way out of the central store.
+struct Delivery {
+  Chain chain;                    // blocks that existed, linked
+  char* fresh = nullptr;          // neighbouring blocks that are to be linked by the receiver
+  std::uint32_t fresh_count = 0;
+
+  std::uint32_t count() const { return chain.count + fresh_count; }
+};
+
 struct alignas(64) Shard {
   os::Lock lock;
   std::atomic<std::uint32_t> threads{0};
@@ -115,24 +124,28 @@ inline void unfile_run(Shard& shard, Run& run) {
   update_offer(shard, c);
 }
 
-// Moves up to `wanted` blocks from a run to the front of a chain.
-inline void take_from_run(Segment& segment, Run& run, std::uint32_t wanted, Chain& chain) {
+// Moves up to `wanted` blocks from a run to a delivery: blocks that came back first, then blocks
+// that never existed. The latter are only claimed here; whoever takes the delivery links them after
+// the lock is gone, because that may fault in their pages.
+inline void take_from_run(Segment& segment, Run& run, std::uint32_t wanted, Delivery& delivery) {
   const SizeClass& info = kSizeClasses[run.size_class];
   std::uint32_t n = 0;
   for (; n < wanted && run.free_blocks != nullptr; ++n) {
     void* block = run.free_blocks;
     run.free_blocks = link_of(block);
-    link_of(block) = chain.first;
-    chain.first = block;
+    link_of(block) = delivery.chain.first;
+    delivery.chain.first = block;
   }
-  char* start = page_address(segment, first_page(segment, run));
-  for (; n < wanted && run.carved < info.objects; ++n) {
-    void* block = start + static_cast<std::size_t>(run.carved++) * info.size;
-    link_of(block) = chain.first;
-    chain.first = block;
-  }
+  delivery.chain.count += n;
   run.live = static_cast<std::uint16_t>(run.live + n);
-  chain.count += n;
+  if (n == wanted || run.carved == info.objects) return;
+  const std::uint32_t left = info.objects - run.carved;
+  const std::uint32_t fresh = wanted - n < left ? wanted - n : left;
+  delivery.fresh = page_address(segment, first_page(segment, run)) +
+                   static_cast<std::size_t>(run.carved) * info.size;
+  delivery.fresh_count = fresh;
+  run.carved = static_cast<std::uint16_t>(run.carved + fresh);
+  run.live = static_cast<std::uint16_t>(run.live + fresh);
 }
 
 // A fresh run from the free pages of the shard's segments; nullptr if no range is long enough.
@@ -155,17 +168,18 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
   return nullptr;
 }
 
-inline void take_from_lists(Shard& shard, std::uint32_t c, std::uint32_t wanted, Chain& chain) {
-  while (chain.count < wanted) {
+// Ends with the first run that gives fresh blocks: a delivery holds one range of them.
+inline void take_from_lists(Shard& shard, std::uint32_t c, std::uint32_t wanted, Delivery& delivery) {
+  while (delivery.count() < wanted && delivery.fresh_count == 0) {
     Run* run = !shard.partial[c].empty() ? shard.partial[c].front() : shard.empty[c].front();
     if (run == nullptr) return;
-    take_from_run(segment_of(run), *run, wanted - chain.count, chain);
+    take_from_run(segment_of(run), *run, wanted - delivery.count(), delivery);
     file_run(shard, *run);
   }
 }
 
-inline void take_from_fresh_run(Shard& shard, Run& run, std::uint32_t wanted, Chain& chain) {
-  take_from_run(segment_of(&run), run, wanted - chain.count, chain);
+inline void take_from_fresh_run(Shard& shard, Run& run, std::uint32_t wanted, Delivery& delivery) {
+  take_from_run(segment_of(&run), run, wanted, delivery);
   file_run(shard, run);
 }
 
@@ -219,29 +233,32 @@ inline bool close_segment(Shard& shard, Segment& segment) {
 
 namespace detail {
 
-inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted, Chain& chain) {
+inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted, Delivery& delivery) {
   for (Shard& shard : g_shards) {
-    if (chain.count >= wanted) return;
+    if (delivery.count() > 0) return;
     if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
     if (!shard.may_offer(c)) continue;
     os::LockGuard guard(shard.lock);
-    take_from_lists(shard, c, wanted, chain);
+    take_from_lists(shard, c, wanted, delivery);
   }
 }
 
-inline bool take_pages_of_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
-                                      Chain& chain) {
+inline void take_pages(Shard& shard, std::uint32_t c, std::uint32_t wanted, Delivery& delivery,
+                       std::uint32_t alignment = 1) {
+  Run* run = run_from_free_pages(shard, c, alignment);
+  if (run != nullptr) take_from_fresh_run(shard, *run, wanted, delivery);
+}
+
+inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
+                                      Delivery& delivery) {
   const int kind = static_cast<int>(kind_of_class(c));
   for (Shard& shard : g_shards) {
+    if (delivery.count() > 0) return;
     if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
     if (shard.free_pages[kind].load(std::memory_order_relaxed) < kSizeClasses[c].pages) continue;
     os::LockGuard guard(shard.lock);
-    Run* run = run_from_free_pages(shard, c);
-    if (run == nullptr) continue;
-    take_from_fresh_run(shard, *run, wanted, chain);
-    return true;
+    take_pages(shard, c, wanted, delivery);
   }
-  return false;
 }
 
 // Before the heap grows: empty runs of other classes become free pages, which may save a segment.
@@ -251,16 +268,44 @@ inline void release_empties_of_kind(Shard& shard, SegmentKind kind) {
   for (std::uint32_t c = from; c < to; ++c) release_empty_runs(shard, c, reason_of_class(c));
 }
 
-inline void grow_and_take(Shard& home, std::uint32_t c, std::uint32_t wanted, Chain& chain,
-                          std::uint32_t alignment) {
+inline void grow_and_take(Shard& home, std::uint32_t c, std::uint32_t wanted, Delivery& delivery,
+                          std::uint32_t alignment = 1) {
   os::LockGuard guard(home.lock);
-  Run* run = run_from_free_pages(home, c, alignment);
-  if (run == nullptr) {
-    release_empties_of_kind(home, kind_of_class(c));
-    run = run_from_free_pages(home, c, alignment);
+  take_pages(home, c, wanted, delivery, alignment);
+  if (delivery.count() > 0) return;
+  release_empties_of_kind(home, kind_of_class(c));
+  take_pages(home, c, wanted, delivery, alignment);
+  if (delivery.count() > 0 || !open_segment(home, kind_of_class(c))) return;
+  take_pages(home, c, wanted, delivery, alignment);
+}
+
+// Where blocks come from, nearest first; a later source is asked only if the earlier ones had none.
+inline Delivery take_delivery(Shard& home, std::uint32_t c, std::uint32_t wanted) {
+  Delivery delivery;
+  {
+    os::LockGuard guard(home.lock);
+    take_from_lists(home, c, wanted, delivery);
   }
-  if (run == nullptr && open_segment(home, kind_of_class(c))) run = run_from_free_pages(home, c, alignment);
-  if (run != nullptr) take_from_fresh_run(home, *run, wanted, chain);
+  if (delivery.count() == 0) take_from_dead_shards(home, c, wanted, delivery);
+  if (delivery.count() == 0) {
+    os::LockGuard guard(home.lock);
+    take_pages(home, c, wanted, delivery);
+  }
+  if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wanted, delivery);
+  if (delivery.count() == 0) grow_and_take(home, c, wanted, delivery);
+  return delivery;
+}
+
+// Links the fresh blocks of a delivery in front of the others, lowest address first.
+inline Chain link_fresh(const Delivery& delivery, std::uint32_t c) {
+  Chain chain = delivery.chain;
+  for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
+    void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
+    link_of(block) = chain.first;
+    chain.first = block;
+  }
+  chain.count += delivery.fresh_count;
+  return chain;
 }
 
 }  // namespace detail
@@ -268,32 +313,15 @@ inline void grow_and_take(Shard& home, std::uint32_t c, std::uint32_t wanted, Ch
 // Takes between 1 and `wanted` blocks of a class out of the central store, for a thread of shard
 // `home`. They count as live from here on. An empty chain means the system has no more memory.
 inline Chain take_blocks(Shard& home, std::uint32_t c, std::uint32_t wanted) {
-  Chain chain;
-  {
-    os::LockGuard guard(home.lock);
-    detail::take_from_lists(home, c, wanted, chain);
-  }
-  if (chain.count > 0) return chain;
-  detail::take_from_dead_shards(home, c, wanted, chain);
-  if (chain.count > 0) return chain;
-  {
-    os::LockGuard guard(home.lock);
-    Run* run = detail::run_from_free_pages(home, c);
-    if (run != nullptr) detail::take_from_fresh_run(home, *run, wanted, chain);
-  }
-  if (chain.count > 0) return chain;
-  if (!detail::take_pages_of_dead_shards(home, c, wanted, chain)) {
-    detail::grow_and_take(home, c, wanted, chain, 1);
-  }
-  return chain;
+  return detail::link_fresh(detail::take_delivery(home, c, wanted), c);
 }
 
 // One block of a medium class whose address is a multiple of `alignment` (a power of two from the
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
-  Chain chain;
-  detail::grow_and_take(home, c, 1, chain, static_cast<std::uint32_t>(alignment / os::kPageSize));
-  return chain.first;
+  Delivery delivery;
+  detail::grow_and_take(home, c, 1, delivery, static_cast<std::uint32_t>(alignment / os::kPageSize));
+  return delivery.fresh;
 }
 
 namespace detail {
@@ -317,23 +345,32 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
 
 }  // namespace detail
 
-// Returns a chain of live blocks, of any shards, to the central store.
+// Returns a chain of live blocks, of any shards, to the central store. Goes over the chain once for
+// every shard it meets, so each shard is locked once however the blocks are mixed.
 inline void give_back(Chain chain) {
-  Shard* locked = nullptr;
-  void* next = nullptr;
-  for (void* block = chain.first; block != nullptr; block = next) {
-    next = link_of(block);
-    Segment& segment = segment_of(block);
-    if (segment.magic != kSegmentMagic) fatal("corrupted free list: block in no segment", block);
-    Shard* owner = segment.owner;
-    if (owner != locked) {
-      if (locked != nullptr) locked->lock.unlock();
-      locked = owner;
-      locked->lock.lock();
+  void* rest = chain.first;
+  while (rest != nullptr) {
+    Shard* owner = nullptr;
+    void* others = nullptr;  // blocks of further shards, for the next round
+    void* next = nullptr;
+    for (void* block = rest; block != nullptr; block = next) {
+      next = link_of(block);
+      Segment& segment = segment_of(block);
+      if (segment.magic != kSegmentMagic) fatal("corrupted free list: block in no segment", block);
+      if (owner == nullptr) {
+        owner = segment.owner;
+        owner->lock.lock();
+      }
+      if (segment.owner == owner) {
+        detail::give_back_one(*owner, segment, block);
+      } else {
+        link_of(block) = others;
+        others = block;
+      }
     }
-    detail::give_back_one(*owner, segment, block);
+    owner->lock.unlock();
+    rest = others;
   }
-  if (locked != nullptr) locked->lock.unlock();
 }
 
 }  // namespace hz3

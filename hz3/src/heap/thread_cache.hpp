@@ -13,7 +13,7 @@
 // cache, except in a forked child.
 #pragma once
 
-#include "heap/shard.hpp"
+#include "remote/transfer_cache.hpp"
 
 namespace hz3 {
 
@@ -53,7 +53,7 @@ inline bool is_real(const ThreadCache* cache) {
   return cache != &kUnsetCache && cache != &kEndedCache;
 }
 
-// Blocks a bin of this class may ever hold. Above 256 KiB blocks are not cached at all.
+// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at all.
 constexpr std::uint32_t largest_limit(std::uint32_t c) {
   const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
   const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
@@ -100,6 +100,12 @@ inline std::uint32_t count_of(const Bin& bin) { return bin.limit - bin.room; }
 
 // Returns `n` blocks of a bin to the central store.
 inline void flush_bin(Bin& bin, std::uint32_t n) { give_back(detail::pop_chain(bin, n)); }
+
+// Gives `n` blocks of a bin to whoever needs them next.
+inline void pass_on(Bin& bin, std::uint32_t c, std::uint32_t n) {
+  const Chain chain = detail::pop_chain(bin, n);
+  if (!put_transfer(c, chain)) give_back(chain);
+}
 
 // Lowers a bin's limit to `limit`, giving back what no longer fits, and returns its bytes to the
 // thread's budget.
@@ -151,7 +157,12 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   Bin& bin = cache.bins[c];
   std::uint32_t wanted = bin.limit / 2 + 1;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH)) wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
-  const Chain chain = take_blocks(*cache.home, c, wanted);
+  Chain chain = take_transfer(c);
+  if (chain.count > bin.room + 1) {  // left by a thread with a larger bin
+    give_back(chain);
+    chain = {};
+  }
+  if (chain.count == 0) chain = take_blocks(*cache.home, c, wanted);
   if (chain.first == nullptr) return nullptr;
   bin.blocks = link_of(chain.first);
   bin.room -= chain.count - 1;
@@ -168,7 +179,13 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
       give_back({block, 1});
       return;
     }
-    flush_bin(bin, (count_of(bin) + 1) / 2);
+    const std::uint32_t half = (count_of(bin) + 1) / 2;
+    const auto batch = static_cast<std::uint32_t>(flag::REFILL_BATCH);
+    for (std::uint32_t left = half; left > 0;) {
+      const std::uint32_t n = left < batch ? left : batch;
+      pass_on(bin, c, n);
+      left -= n;
+    }
   }
   link_of(block) = bin.blocks;
   bin.blocks = block;

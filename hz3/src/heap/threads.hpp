@@ -48,6 +48,14 @@ inline void leave_shard(Shard& shard) {
   shard.threads.fetch_sub(1, std::memory_order_relaxed);
 }
 
+// The boxes' lines count thread exits, however many shards an exit looks at.
+inline void count_thread_exit() {
+  g_retire_stats.dtor_calls.add(1);
+  g_page_purge_stats.dtor_calls.add(1);
+  g_observe_stats.dtor_calls.add(1);
+  g_hard_purge_stats.dtor_calls.add(1);
+}
+
 inline void release_at_exit(Shard& shard) {
   os::LockGuard guard(shard.lock);
   retire_small_runs(shard);
@@ -78,6 +86,8 @@ inline void end_thread(void* argument) {
   flush_bins(cache, 1, kFirstSub4k);
   flush_bins(cache, kFirstSub4k, kFirstMedium);
   t_cache = const_cast<ThreadCache*>(&kEndedCache);
+  count_thread_exit();
+  drain_transfers();
   release_at_exit(*cache.home);
   release_dead_shards();
   leave_shard(*cache.home);

@@ -3,7 +3,7 @@
 // 2 held and somebody may sleep. It spins briefly and then sleeps, because on a machine with few
 // cores the holder is likely to be preempted rather than busy.
 //
-// Lock order, outermost first: thread registry, shards (lowest index first; never two at once except
+// Lock order, outermost first: thread registry, transfer classes, shards (lowest index first; never two at once except
 // around fork), arenas, tables. The hot path takes no lock.
 #pragma once
 
@@ -38,7 +38,7 @@ class Lock {
 
  private:
   static constexpr std::uint32_t kFree = 0, kHeld = 1, kContended = 2;
-  static constexpr int kSpins = 64;
+  static constexpr int kSpins = 256;
 
   [[gnu::noinline, gnu::cold]] void lock_slow() {
     for (int i = 0; i < kSpins; ++i) {

@@ -17,7 +17,6 @@ namespace hz3 {
 namespace detail {
 
 inline void retire_classes(Shard& shard, std::uint32_t from, std::uint32_t to, RetireStats& stats) {
-  stats.dtor_calls.add(1);
   for (std::uint32_t c = from; c < to; ++c) {
     const std::uint32_t runs = release_empty_runs(shard, c, reason_of_class(c));
     stats.pages_retired.add(std::uint64_t{runs} * kSizeClasses[c].pages);
@@ -86,7 +85,6 @@ inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls, Pag
 inline void purge_small_segments(Shard& shard) {
   if constexpr (flag::S62_PURGE) {
     PagePurgeStats& stats = g_page_purge_stats;
-    stats.dtor_calls.add(1);
     auto calls = static_cast<std::uint32_t>(flag::S62_PURGE_MAX_CALLS);
     Segment* next = nullptr;
     for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front(); s != nullptr && calls > 0; s = next) {
@@ -114,7 +112,6 @@ inline void purge_small_segments(Shard& shard) {
 inline void observe_small_segments(Shard& shard) {
   if constexpr (flag::S62_OBSERVE) {
     ObserveStats& stats = g_observe_stats;
-    stats.dtor_calls.add(1);
     for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front(); s != nullptr; s = s->next) {
       stats.scanned_segs.add(1);
       stats.candidate_segs.add(1);
@@ -130,7 +127,6 @@ inline void observe_small_segments(Shard& shard) {
 inline void hard_purge_medium(Shard& shard) {
   if constexpr (flag::S61_DTOR_HARD_PURGE) {
     HardPurgeStats& stats = g_hard_purge_stats;
-    stats.dtor_calls.add(1);
     for (std::uint32_t c = kClasses - 1; c >= kFirstMedium; --c) {
       stats.drained_objs.add(release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim));
     }

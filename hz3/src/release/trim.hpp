@@ -29,6 +29,7 @@ inline bool trim_shard(Shard& shard) {
 // Whether any memory went back. The calling thread's cache is emptied first if it has one.
 inline bool trim_all() {
   if (ThreadCache* cache = t_cache; is_real(cache)) flush_bins(*cache, 1, kClasses);
+  drain_transfers();
   bool any = false;
   for (Shard& shard : g_shards) any |= detail::trim_shard(shard);
   return any;
