@@ -6,7 +6,6 @@
 
 #include "heap/heap.hpp"
 #include "hz3/hz3.h"
-#include "release/trim.hpp"
 
 namespace hz3 {
 
@@ -32,6 +31,17 @@ inline void* allocate_above_page_alignment(std::size_t alignment, std::size_t si
   return allocate_large(size, alignment, false);
 }
 
+inline void* try_aligned(std::size_t alignment, std::size_t size) {
+  void* p = nullptr;
+  {
+    const KeepErrno keep;
+    if (alignment > os::kPageSize) p = allocate_above_page_alignment(alignment, size);
+    else if (size <= kMediumMax) p = allocate_class(aligned_class_of(size, alignment));
+    else p = allocate_large(size, kSegmentSize, false);
+  }
+  return p;
+}
+
 }  // namespace detail
 
 // Memory at a multiple of `alignment`, a power of two; nullptr with ENOMEM.
@@ -39,14 +49,8 @@ inline void* allocate_aligned(std::size_t alignment, std::size_t size) {
   if (size > kSizeLimit) return detail::out_of_memory();
   if (alignment <= 16) return allocate(size);
   if (size == 0) size = 1;
-  void* p = nullptr;
-  {
-    const KeepErrno keep;
-    if (alignment > os::kPageSize) p = detail::allocate_above_page_alignment(alignment, size);
-    else if (size <= kMediumMax) p = detail::allocate_class(aligned_class_of(size, alignment));
-    else p = allocate_large(size, kSegmentSize, false);
-  }
-  return p != nullptr ? p : detail::out_of_memory();
+  void* p = detail::try_aligned(alignment, size);
+  return p != nullptr ? p : detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
 }
 
 inline void* allocate_zeroed(std::size_t count, std::size_t size) {

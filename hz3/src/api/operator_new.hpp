@@ -16,16 +16,19 @@ namespace hz3 {
 using NewHandler = void (*)();
 extern "C" [[gnu::weak]] NewHandler get_new_handler_weak() __asm__("_ZSt15get_new_handlerv");
 
+bool call_handler_without_throwing(NewHandler handler) noexcept;  // throwing_handler.cpp
+
 namespace detail {
 
 // The loop that [new.delete.single] asks for: call the handler until memory turns up or there is
 // none to call. Then nullptr.
-template <typename Attempt>
+template <bool kThrows, typename Attempt>
 [[gnu::noinline, gnu::cold]] void* retry_with_handler(Attempt attempt) {
   for (;;) {
     NewHandler handler = get_new_handler_weak != nullptr ? get_new_handler_weak() : nullptr;
     if (handler == nullptr) return nullptr;
-    handler();  // may throw; nothing here needs unwinding
+    if constexpr (kThrows) handler();  // may throw; nothing here needs unwinding
+    else if (!call_handler_without_throwing(handler)) return nullptr;
     if (void* p = attempt(); p != nullptr) return p;
   }
 }
@@ -38,7 +41,7 @@ template <typename Attempt>
 template <bool kThrows>
 void* new_block(std::size_t size) {
   void* p = allocate(size);
-  if (p == nullptr) [[unlikely]] p = retry_with_handler([size] { return allocate(size); });
+  if (p == nullptr) [[unlikely]] p = retry_with_handler<kThrows>([size] { return allocate(size); });
   if constexpr (kThrows) {
     if (p == nullptr) [[unlikely]] throw_bad_alloc();
   }
@@ -49,7 +52,7 @@ template <bool kThrows>
 void* new_aligned_block(std::size_t size, std::align_val_t align) {
   const auto alignment = static_cast<std::size_t>(align);
   void* p = allocate_aligned(alignment, size);
-  if (p == nullptr) [[unlikely]] p = retry_with_handler([=] { return allocate_aligned(alignment, size); });
+  if (p == nullptr) [[unlikely]] p = retry_with_handler<kThrows>([=] { return allocate_aligned(alignment, size); });
   if constexpr (kThrows) {
     if (p == nullptr) [[unlikely]] throw_bad_alloc();
   }

@@ -19,6 +19,7 @@ inline void before_fork() {
   g_registry.lock.lock();
   for (TransferClass& transfer : g_transfer) transfer.lock.lock();
   for (Shard& shard : g_shards) shard.lock.lock();
+  g_large_cache.lock().lock();
   g_arenas.lock.lock();
   g_cache_pool.lock().lock();
 }
@@ -26,6 +27,7 @@ inline void before_fork() {
 inline void after_fork_in_parent() {
   g_cache_pool.lock().unlock();
   g_arenas.lock.unlock();
+  g_large_cache.lock().unlock();
   for (Shard& shard : g_shards) shard.lock.unlock();
   for (TransferClass& transfer : g_transfer) transfer.lock.unlock();
   g_registry.lock.unlock();
@@ -34,6 +36,7 @@ inline void after_fork_in_parent() {
 inline void after_fork_in_child() {
   g_cache_pool.lock().reset();
   g_arenas.lock.reset();
+  g_large_cache.lock().reset();
   for (Shard& shard : g_shards) {
     shard.lock.reset();
     shard.threads.store(0, std::memory_order_relaxed);

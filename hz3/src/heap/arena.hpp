@@ -36,7 +36,7 @@ inline constexpr std::size_t kPageMapBytes = kArenaPages;  // one byte a page
 inline constexpr std::size_t kSmallestArena = std::size_t{64} << 20;
 inline constexpr std::size_t kArenaSlots = kArenaSize >> kSegmentShift;
 
-enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail };
+enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached };
 
 // What a slot holds. Out of line, so that a large block needs no header inside user memory.
 struct Slot {
@@ -115,11 +115,24 @@ inline bool reserve_arena(Arena& arena, std::size_t bytes) {
   return true;
 }
 
+inline bool can_reserve(std::size_t bytes) {
+  void* p = os::reserve(bytes);
+  if (p != nullptr) os::unreserve(p, bytes);
+  return p != nullptr;
+}
+
 inline bool add_arena_locked() {
   const int count = g_arenas.count.load(std::memory_order_relaxed);
   if (count == kMaxArenas) return false;
+  bool refused = false;
   for (std::size_t bytes = kArenaSize; bytes >= kSmallestArena; bytes /= 2) {
-    if (!reserve_arena(g_arenas.arenas[count], bytes)) continue;
+    // Where address space is limited, half of what there is must do: stacks and libraries need some.
+    const std::size_t probe = refused && bytes > kSmallestArena ? 2 * bytes : bytes;
+    if (!can_reserve(kPageMapBytes + probe + kSegmentSize) ||
+        !reserve_arena(g_arenas.arenas[count], bytes)) {
+      refused = true;
+      continue;
+    }
     if (count == 0) __atomic_store_n(&g_primary_base, g_arenas.arenas[0].base, __ATOMIC_RELEASE);
     g_arenas.count.store(count + 1, std::memory_order_release);
     return true;

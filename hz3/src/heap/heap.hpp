@@ -10,6 +10,7 @@
 #include "heap/large.hpp"
 #include "heap/threads.hpp"
 #include "os/next_allocator.hpp"
+#include "release/trim.hpp"
 
 namespace hz3 {
 
@@ -60,9 +61,21 @@ inline ThreadCache* current_cache() {
   return refill_bin(*cache, c);
 }
 
+// The system refused memory: give back all we can, which turns free memory of one kind into room for
+// another, and try once more.
+template <typename Attempt>
+[[gnu::noinline, gnu::cold]] void* retry_after_trim(Attempt attempt) {
+  {
+    const KeepErrno keep;
+    trim_all();
+  }
+  void* block = attempt();
+  return block != nullptr ? block : out_of_memory();
+}
+
 [[gnu::noinline]] inline void* allocate_class_slow(std::uint32_t c) {
   void* block = allocate_slow(c);
-  return block != nullptr ? block : out_of_memory();
+  return block != nullptr ? block : retry_after_trim([c] { return allocate_slow(c); });
 }
 
 inline void* allocate_class(std::uint32_t c) {
@@ -75,12 +88,13 @@ inline void* allocate_class(std::uint32_t c) {
 }
 
 [[gnu::noinline]] inline void* allocate_large_or_fail(std::size_t size) {
-  void* block = nullptr;
-  if (size <= kSizeLimit) {
+  if (size > kSizeLimit) return out_of_memory();
+  const auto attempt = [size] {
     const KeepErrno keep;
-    block = allocate_large(size, kSegmentSize, false);
-  }
-  return block != nullptr ? block : out_of_memory();
+    return allocate_large(size, kSegmentSize, false);
+  };
+  void* block = attempt();
+  return block != nullptr ? block : retry_after_trim(attempt);
 }
 
 // Sizes above the small table; apart from the small ones so that those pay for one comparison only.

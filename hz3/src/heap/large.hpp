@@ -1,7 +1,7 @@
 // Large blocks: above 1 MiB, or aligned to more than a segment run can be. Each takes a span of whole
 // slots of an arena; its size stands in the slot table, so nothing of ours lies inside or beside it.
 //
-// Freed, its memory goes back to the system at once. It grows in place while the slots behind it are
+// Freed, it rests in the large cache for a moment and then goes back to the system. It grows in place while the slots behind it are
 // free; otherwise its pages move to a larger span without being copied.
 //
 // Invariant: a pointer is a live large block exactly if it is the address that its span's head slot
@@ -10,7 +10,7 @@
 
 #include <cstring>
 
-#include "heap/arena.hpp"
+#include "heap/large_cache.hpp"
 
 namespace hz3 {
 
@@ -51,6 +51,16 @@ inline LargeBlock find_large(void* p) {
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > kArenaSize || alignment > kArenaSize) return nullptr;
   const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
+  if (alignment <= kSegmentSize) {
+    const CachedSpan span = g_large_cache.take(slots);
+    if (span.arena != nullptr) {
+      Slot& head = span.arena->table[span.slot];
+      head = {SlotKind::kLargeHead, false, span.slots, size};
+      char* p = span.arena->address(span.slot);
+      if (zeroed) std::memset(p, 0, size);
+      return p;
+    }
+  }
   const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead,
                                          alignment < kSegmentSize ? kSegmentSize : alignment);
   if (range.arena == nullptr) return nullptr;
@@ -63,6 +73,9 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
 }
 
 inline void free_large(const LargeBlock& block) {
+  const std::uint64_t now_ms = os::now_ms();
+  expire_large_cache(now_ms);
+  if (g_large_cache.put(*block.arena, block.slot, block.head->slots, block.usable(), now_ms)) return;
   release_slots(*block.arena, block.slot, block.head->slots);
 }
 

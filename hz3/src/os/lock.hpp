@@ -4,7 +4,7 @@
 // cores the holder is likely to be preempted rather than busy.
 //
 // Lock order, outermost first: thread registry, transfer classes, shards (lowest index first; never two at once except
-// around fork), arenas, tables. The hot path takes no lock.
+// around fork), large cache, arenas, tables. The hot path takes no lock.
 #pragma once
 
 #include <linux/futex.h>

@@ -12,8 +12,8 @@
 // cache and, for the runs, under its shard's lock.
 #pragma once
 
+#include "heap/large_cache.hpp"
 #include "heap/thread_cache.hpp"
-#include "os/clock.hpp"
 
 namespace hz3 {
 
@@ -76,6 +76,7 @@ inline void run_epoch(ThreadCache& cache) {
   cache.in_epoch = true;
   cache.epoch = current_epoch();
   if constexpr (flag::S58_TCACHE_DECAY) detail::run_decay(cache);
+  expire_large_cache(os::now_ms());
   cache.in_epoch = false;
 }
 

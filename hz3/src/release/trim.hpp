@@ -30,6 +30,7 @@ inline bool trim_shard(Shard& shard) {
 inline bool trim_all() {
   if (ThreadCache* cache = t_cache; is_real(cache)) flush_bins(*cache, 1, kClasses);
   drain_transfers();
+  g_large_cache.expire(UINT64_MAX);
   bool any = false;
   for (Shard& shard : g_shards) any |= detail::trim_shard(shard);
   return any;
