@@ -2,6 +2,8 @@
 #include "marks.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -103,7 +105,12 @@ bool MarkChannel::take_lines(pid_t pid, std::vector<Mark>& marks) {
   return well_formed;
 }
 
-void MarkChannel::release() { send(runner_.get(), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); }
+bool MarkChannel::release() {
+  int unread = 0;
+  const bool parked = ioctl(runner_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
+  send(runner_.get(), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return parked;
+}
 
 ResultChannel::ResultChannel() {
   int ends[2];

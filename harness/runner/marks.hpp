@@ -42,8 +42,9 @@ class MarkChannel {
   // Appends the complete marks that have arrived. False when a line was malformed; it is skipped,
   // and its writer must still be released.
   bool receive(std::vector<Mark>& marks);
-  // Lets the parked writer go on.
-  void release();
+  // Lets the parked writer go on. False when it has not even read its release from an earlier mark:
+  // then it does not park at all, and what was read at its marks is not the state at the marks.
+  bool release();
 
  private:
   bool take_lines(pid_t pid, std::vector<Mark>& marks);

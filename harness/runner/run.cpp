@@ -243,7 +243,9 @@ void Run::read_mark(const Mark& mark, bool parked) {
   const int64_t now = monotonic_ns();
   held_ns_ += std::clamp<int64_t>(now - mark.at_ns, 0, now - start_ns_);
   deadlines_.skip(now);
-  marks_.release();
+  if (!marks_.release()) {
+    report_.note("the workload does not wait at its phase marks; memory read there is of later");
+  }
 }
 
 void Run::on_sample(int64_t now) {

@@ -51,10 +51,11 @@ def test_the_line_agrees_with_the_csv_and_the_status_is_the_commands(tmp_path: P
     with open(tmp_path / "m.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     rss = sorted(int(row["rss_kb"]) for row in rows)
-    assert match["out"] == str(tmp_path / "m.csv") and int(match["n"]) == len(rss) > 3
+    assert match["out"] == str(tmp_path / "m.csv") and int(match["n"]) == len(rss) > 0
     assert int(match["max"]) == rss[-1] >= int(match["p95"]) >= rss[0]
     assert rss[0] <= int(match["mean"]) <= rss[-1]
-    assert [index for index, row in enumerate(rows[:9]) if row["pss_kb"]] == [0, 4, 8]
+    with_pss = [index for index, row in enumerate(rows) if row["pss_kb"]]
+    assert with_pss[0] == 0 and all(index % 4 == 0 for index in with_pss)
 
 
 def test_the_streams_are_the_commands_own(tmp_path: Path) -> None:
