@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Status(str, Enum):
-    """What a gate or an experiment says. COMPLETE: the good end of a table, which judges nothing."""
+    """What a gate or experiment says. COMPLETE: the good end of a table, which judges nothing."""
 
     GO = "GO"
     NO_GO = "NO-GO"
@@ -109,7 +109,8 @@ class Plan:
 
     `looks` are the counts of measured blocks after which the data may be judged, ascending; the run
     stops at the first look that decides, so later blocks may never be run. `key` (sha256) covers
-    all that decides what is run: two plans with one key are interchangeable, so a run can be resumed.
+    all that decides what is run: two plans with one key are interchangeable, so a run
+    can be resumed.
     """
 
     experiment_id: str

@@ -1,8 +1,9 @@
 """Rules of an experiment file that span fields, each with what to do when it is broken.
 
 The models in `schema.py` have already settled keys and types; here names (lanes, arms) are
-resolved, predicates are read, and the design is asked whether it can decide at all: an exact interval
-needs a least number of pairs, and a look that can decide nothing still costs its share of the error.
+resolved, predicates are read, and the design is asked whether it can decide at all: an exact
+interval needs a least number of pairs, and a look that can decide nothing still costs its share of
+the error.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _check_gate(gate: Gate, here: KeyPath, experiment: Experiment, source: Sourc
         source.problem(here + ("metric",), text)
     arms = experiment.arm_ids + ([TREAT] if experiment.kind == "aa" else [])
     for key, arm in (("arm", gate.arm), ("against", gate.against)):
-        if arm not in arms:
+        if arm not in arms and arm not in (BASE, TREAT):  # whose absence is reported already
             source.problem(here + (key,), f"gate on unknown arm {arm!r}; {nearest(arm, arms)}")
     if gate.arm == gate.against:
         source.problem(here + ("arm",), f"{gate.arm!r} is compared with itself; change against")

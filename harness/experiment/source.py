@@ -2,8 +2,8 @@
 
 PyYAML's node tree is turned into dicts, lists and scalars; beside them `Source` keeps the mark of
 every key and value, so that any later check can point at `file:line:col`. Duplicate keys, which
-YAML loaders silently resolve in favour of the last one, are errors. Arguments and environment values are
-kept as the text that was typed: 1e6, 0x10 and 010 reach the program as they stand.
+YAML loaders silently resolve in favour of the last one, are errors. Arguments and environment
+values are kept as the text that was typed: 1e6, 0x10 and 010 reach the program as they stand.
 """
 
 from __future__ import annotations
@@ -95,7 +95,13 @@ def read_source(path: Union[str, Path]) -> Source:
 def parse_source(text: str, file: str) -> Source:
     """Raises ExperimentError when `text` is no YAML mapping or repeats a key."""
     source = Source(file)
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:  # e.g. a control character
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        what = f"not valid YAML: character U+{error.character:04X}; remove it"
+        raise ExperimentError([Problem(file, line, column, what)]) from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -111,9 +117,6 @@ def parse_source(text: str, file: str) -> Source:
         source.problems.append(
             Problem(file, line, column, f"not valid YAML: {what}; check quotes, colons and indent")
         )
-    except yaml.YAMLError as error:  # e.g. a control character
-        what = " ".join(str(error).split())
-        source.problems.append(Problem(file, 1, 1, f"not valid YAML: {what}; remove it"))
     finally:
         loader.dispose()  # type: ignore[no-untyped-call]
     source.finish()

@@ -2,10 +2,11 @@
 
 A machine drifts (heat, neighbours, page cache) and a run feels the one before it, so each arm has
 to stand at each position equally often, and after each other arm equally often. Squares as in
-Williams (1949) do both: for an even number of arms k rows suffice, for an odd number the square and its mirror.
+Williams (1949) do both: for an even number of arms k rows suffice, for an odd number the square and
+its mirror are needed.
 The rows are handed out as a row followed by its own reverse, so that any two arms have swapped
-their order after every two blocks, however early the run ends; which rows, which of the two comes first
-and which arm is which column are drawn from the seed.
+their order after every two blocks, however early the run ends; which rows, which of the two comes
+first and which arm is which column are drawn from the seed.
 """
 
 from __future__ import annotations
