@@ -49,7 +49,7 @@ def forgets_to_mark(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
         yield from correct(word, at)
 
 
-def tests_then_sets(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
+def looks_then_takes(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
     """Broken: looks and takes in two steps."""
     if at == "start":
         yield word, "set" if word == FREE else "spin", False
@@ -107,5 +107,5 @@ def test_a_lock_that_forgets_sleepers_is_found() -> None:
     assert any(fault.startswith(("stuck", "cannot")) for fault in explore(3, forgets_to_mark)[1])
 
 
-def test_a_lock_that_tests_then_sets_is_found() -> None:
-    assert any(fault.startswith("two inside") for fault in explore(2, tests_then_sets)[1])
+def test_a_lock_that_looks_then_takes_is_found() -> None:
+    assert any(fault.startswith("two inside") for fault in explore(2, looks_then_takes)[1])
