@@ -41,6 +41,11 @@ def correct(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
         yield word, "done", True
 
 
+def without_spurious_wakes(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
+    if at != "asleep":
+        yield from correct(word, at)
+
+
 def forgets_to_mark(word: int, at: str) -> Iterator[tuple[int, str, bool]]:
     """Broken: a thread that slept takes the lock as merely held and so hides the other sleepers."""
     if at == "slow":
@@ -100,6 +105,7 @@ def explore(threads: int, step: Step) -> tuple[set[State], list[str]]:
 def test_one_holder_and_no_forgotten_sleeper(threads: int) -> None:
     seen, faults = explore(threads, correct)
     assert faults == []
+    assert explore(threads, without_spurious_wakes)[1] == [], "no sleeper depends on luck"
     assert any(sum(at == "asleep" for at in places) == threads - 1 for _, places in seen), "all cases were met"
 
 
