@@ -20,7 +20,7 @@ struct Pattern {
   uint64_t id = 0;
   bool sparse = false;
 
-  uint64_t word(size_t offset) const { return mix64(id ^ (offset * 0x9e3779b97f4a7c15ull)); }
+  uint64_t word(size_t offset) const { return mix64(id) + offset * 0x9e3779b97f4a7c15ull; }
   size_t phase() const { return sparse ? (id % 8) * 8 : 0; }
   size_t step() const { return sparse ? kSparseStep : sizeof(uint64_t); }
 };
@@ -29,11 +29,16 @@ struct Pattern {
 // that keeps its prefix fills from the old size on.
 inline void fill(void* block, size_t size, const Pattern& pattern, size_t from = 0) {
   auto* bytes = static_cast<unsigned char*>(block);
-  for (size_t at = pattern.phase(); at < size; at += pattern.step()) {
-    if (at + sizeof(uint64_t) <= from) continue;
+  const size_t step = pattern.step();
+  const size_t skipped = from < sizeof(uint64_t) ? 0 : (from - sizeof(uint64_t)) / step * step;
+  size_t at = pattern.phase() + skipped;
+  for (; at + sizeof(uint64_t) <= size; at += step) {
     const uint64_t word = pattern.word(at);
-    const size_t room = size - at;
-    memcpy(bytes + at, &word, room < sizeof word ? room : sizeof word);
+    memcpy(bytes + at, &word, sizeof word);
+  }
+  if (at < size) {
+    const uint64_t word = pattern.word(at);
+    memcpy(bytes + at, &word, size - at);
   }
 }
 
@@ -47,14 +52,18 @@ struct Mismatch {
 // Reads back the bytes [0, size) of the pattern; reports the first word that differs.
 inline Mismatch verify(const void* block, size_t size, const Pattern& pattern) {
   const auto* bytes = static_cast<const unsigned char*>(block);
-  for (size_t at = pattern.phase(); at < size; at += pattern.step()) {
-    const uint64_t word = pattern.word(at);
-    const size_t room = size - at;
-    const size_t length = room < sizeof word ? room : sizeof word;
-    if (memcmp(bytes + at, &word, length) == 0) continue;
-    Mismatch mismatch{true, at, word, 0};
-    memcpy(&mismatch.seen, bytes + at, length);
-    return mismatch;
+  const size_t step = pattern.step();
+  size_t at = pattern.phase();
+  for (; at + sizeof(uint64_t) <= size; at += step) {
+    uint64_t seen;
+    memcpy(&seen, bytes + at, sizeof seen);
+    if (seen != pattern.word(at)) return {true, at, pattern.word(at), seen};
+  }
+  if (at < size) {
+    uint64_t expected = pattern.word(at);
+    uint64_t seen = expected;
+    memcpy(&seen, bytes + at, size - at);
+    if (seen != expected) return {true, at, expected, seen};
   }
   return {};
 }

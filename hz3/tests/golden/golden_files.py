@@ -1,0 +1,41 @@
+"""Which library the fast paths are read from, and which file holds what they should be.
+
+Compilers differ in the code they make, so there is one file for each function, machine and major
+version of the compiler, as the library's build record names it.
+"""
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+
+
+def scale_library() -> Path:
+    """The default variant's library in HZ3_BUILD_DIR (default: build/)."""
+    build = Path(os.environ.get("HZ3_BUILD_DIR", ROOT / "build")).resolve()
+    path = build / "hz3" / "libhz3-scale.so"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}; build it: meson compile -C {build} hz3-scale")
+    return path
+
+
+def compiler_of(library: Path) -> str:
+    """Name and major version of the compiler that made the library, such as gcc-12."""
+    with library.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".hz3.build")
+        record = json.loads(section.data().split(b"\0")[0])
+    found = re.search(r"(\S+)\D*?(\d+)", str(record["compiler"]))
+    if not found:
+        raise ValueError(f"the build record names no compiler version: {record['compiler']!r}")
+    return f"{found.group(1)}-{found.group(2)}"
+
+
+def golden_file(library: Path, function: str) -> Path:
+    return HERE / f"{function}.{platform.machine()}.{compiler_of(library)}.txt"
