@@ -30,7 +30,8 @@ void allocation_failed(std::size_t bytes) {
 }
 
 void object_damaged(const void* object, std::size_t bytes) {
-  complain("live object of %zu bytes at %p was changed by someone else", bytes, object);
+  complain("live object at %p (%zu bytes; 0: no longer known) was changed by someone else", object,
+           bytes);
   give_up("damaged");
 }
 

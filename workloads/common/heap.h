@@ -27,7 +27,8 @@ struct alignas(64) Tally {
 // Says so on stderr, writes the result {"program":…,"alloc_fail":1} and exits with status 1; from
 // several threads at once, the first one does.
 [[noreturn]] void allocation_failed(std::size_t bytes);
-// The same for an object whose contents changed while it was live.
+// The same, with "damaged", for an object whose contents changed while it was live; `bytes` is 0
+// when its size is lost.
 [[noreturn]] void object_damaged(const void* object, std::size_t bytes);
 
 inline void* take(std::size_t bytes, Tally& tally) {

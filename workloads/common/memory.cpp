@@ -19,10 +19,8 @@ struct Mapping {
 constexpr std::size_t kMostMappings = 128;
 Mapping g_mappings[kMostMappings];
 
-std::size_t page_bytes() {
-  static const std::size_t bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return bytes;
-}
+// Asked every time: a guarded static would link parts of the C++ library that take heap memory.
+std::size_t page_bytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 Mapping* find_mapping(void* base) {
   for (Mapping& mapping : g_mappings) {
     if (mapping.base == base) return &mapping;

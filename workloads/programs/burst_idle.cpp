@@ -28,7 +28,8 @@ struct alignas(64) Lane {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
   std::uint64_t kept = 0;  // live objects, at the front of the share
-  std::uint64_t kept_bytes = 0;
+  std::uint64_t survivors = 0;  // objects and bytes kept in the last cycle
+  std::uint64_t survivor_bytes = 0;
   std::uint64_t ticks = 0;
   Tally tally;
 };
@@ -156,7 +157,8 @@ class Cycles {
       give(slots[i], tally);
     }
     lane.kept = kept;
-    lane.kept_bytes = kept_bytes;
+    lane.survivors = kept;
+    lane.survivor_bytes = kept_bytes;
     lane.tally.add(tally);
   }
 
@@ -207,11 +209,12 @@ class Cycles {
 
   void write_result(std::uint64_t elapsed, std::uint64_t idle_bookkeeping) {
     Tally tally;
-    std::uint64_t ticks = main_ticks_, survivor_bytes = 0;
+    std::uint64_t ticks = main_ticks_, survivors = 0, survivor_bytes = 0;
     for (unsigned i = 0; i < plan_.threads; ++i) {
       tally.add(lanes_[i].tally);
       ticks += lanes_[i].ticks;
-      survivor_bytes += lanes_[i].kept_bytes;
+      survivors += lanes_[i].survivors;
+      survivor_bytes += lanes_[i].survivor_bytes;
     }
     const double objects = static_cast<double>(plan_.objects) * plan_.cycles;
     const double busy_ns = static_cast<double>(burst_.wall() + free_.wall());
@@ -229,6 +232,7 @@ class Cycles {
     result.number("free_ns_per_object", static_cast<double>(free_.wall()) / objects);
     result.number("idle_cpu_ns", idle_cpu_ns_);
     result.number("ticks", ticks);
+    result.number("survivors", survivors);
     result.number("survivor_bytes", survivor_bytes);
     result.number("cycles", std::uint64_t{plan_.cycles});
     result.calls(tally);

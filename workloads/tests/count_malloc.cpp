@@ -3,8 +3,10 @@
 // Preloaded over libc's allocator, to which it passes everything on. Calls are told apart by where
 // they return to: into the program itself, or into a library (libc's own needs, a thread's vector).
 // At exit it writes one JSON line to the descriptor named by HZ_COUNT_FD. HZ_COUNT_FAIL_AT=k makes
-// the program's k-th allocation fail. The sequence hash is over all sizes the program asked for, in
-// order, with a mark for each free; it means something only with one thread.
+// the program's k-th allocation fail; HZ_COUNT_DAMAGE_AT=k clears the start of the block that the
+// one before it returned, as a purge of a page in use would. It also stands in for hz3's
+// hz3_epoch_force and counts who calls it. The sequence hash is over all sizes the program asked
+// for, in order, with a mark for each free; it means something only with one thread.
 
 #include <link.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 extern "C" {
@@ -35,7 +38,9 @@ struct Counts {
 
 Counts g_counts[2];  // [0] of libraries, [1] of the program
 Counter g_hash{14695981039346656037ull};
-std::uint64_t g_fail_at;
+Counter g_epoch_calls, g_epoch_threads;
+std::uint64_t g_fail_at, g_damage_at;
+void* g_previous;
 std::uintptr_t g_program_begin, g_program_end;
 
 Counts& counts_for(const void* caller) {
@@ -90,8 +95,12 @@ int find_program(dl_phdr_info* info, std::size_t, void*) {
 }
 
 __attribute__((constructor)) void begin() {
-  if (const char* text = std::getenv("HZ_COUNT_FAIL_AT"))
-    g_fail_at = std::strtoull(text, nullptr, 10);
+  const auto setting = [](const char* name) {
+    const char* text = std::getenv(name);
+    return text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+  };
+  g_fail_at = setting("HZ_COUNT_FAIL_AT");
+  g_damage_at = setting("HZ_COUNT_DAMAGE_AT");
   dl_iterate_phdr(find_program, nullptr);
 }
 
@@ -119,6 +128,8 @@ __attribute__((destructor)) void report() {
   put("other_malloc", other.malloc);
   put("other_calloc", other.calloc);
   put("other_bytes", other.bytes);
+  put("epoch_calls", g_epoch_calls);
+  put("epoch_threads", g_epoch_threads);
   line[length++] = '}';
   line[length++] = '\n';
   if (::write(std::atoi(text), line, static_cast<std::size_t>(length)) != length) std::abort();
@@ -131,7 +142,13 @@ __attribute__((destructor)) void report() {
 extern "C" {
 
 void* malloc(std::size_t bytes) {
-  return admit(&Counts::malloc, bytes, CALLER) ? __libc_malloc(bytes) : nullptr;
+  if (!admit(&Counts::malloc, bytes, CALLER)) return nullptr;
+  void* block = __libc_malloc(bytes);
+  if (g_damage_at != 0) {
+    if (g_counts[1].malloc.load() == g_damage_at) std::memset(g_previous, 0, 8);
+    g_previous = block;
+  }
+  return block;
 }
 void* calloc(std::size_t count, std::size_t each) {
   return admit(&Counts::calloc, count * each, CALLER) ? __libc_calloc(count, each) : nullptr;
@@ -153,6 +170,13 @@ int posix_memalign(void** object, std::size_t align, std::size_t bytes) {
 void free(void* object) {
   note_free(object, CALLER);
   __libc_free(object);
+}
+
+void hz3_epoch_force() {
+  static thread_local bool seen = false;
+  add(g_epoch_calls);
+  if (!seen) add(g_epoch_threads);
+  seen = true;
 }
 
 }  // extern "C"
