@@ -62,7 +62,7 @@ def write_extra(path: Path, inline: Mapping[str, InlineVariant]) -> str:
         v.name: {"parent": v.parent, "doc": f"defined in {v.where}", "flags": dict(v.flags), "options": dict(v.options)}
         for v in inline.values()
     }
-    text = yaml.safe_dump(data, sort_keys=True)
+    text: str = yaml.safe_dump(data, sort_keys=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -8,6 +8,8 @@
 It imports nothing of the harness, and nothing heavy: it is started with `-I -S` for every probe.
 """
 
+from __future__ import annotations
+
 import ctypes
 import json
 import os
@@ -47,7 +49,7 @@ def hz3_version() -> str:
     return f"{record.get('variant')} {record.get('git_commit')}"
 
 
-def version() -> dict:
+def version() -> dict[str, str | None]:
     for symbol, read in (
         ("mi_version", mimalloc_version),
         ("tc_version", tcmalloc_version),
@@ -59,7 +61,7 @@ def version() -> dict:
     return {"symbol": None, "version": None}
 
 
-def mallctl(names: list) -> dict:
+def mallctl(names: list[str]) -> dict[str, int]:
     """Every option as a signed number; options of other sizes are refused by mallctl itself."""
     found = {}
     for name in names:
@@ -71,7 +73,7 @@ def mallctl(names: list) -> dict:
     return found
 
 
-def properties(names: list) -> dict:
+def properties(names: list[str]) -> dict[str, int]:
     found = {}
     for name in names:
         value = ctypes.c_size_t()
@@ -85,23 +87,25 @@ def resident_kb() -> int:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def burst(blocks: int = 60_000, size: int = 512) -> dict:
+def burst(blocks: int = 60_000, size: int = 512) -> dict[str, int]:
     """30 MB in small blocks, touched, then all freed in the order they came."""
     process.malloc.restype = ctypes.c_void_p
     process.free.argtypes = [ctypes.c_void_p]
     held = (ctypes.c_void_p * blocks)()
     start = resident_kb()
     for i in range(blocks):
-        held[i] = process.malloc(ctypes.c_size_t(size))
-        ctypes.memset(held[i], 1, size)
+        block: int = process.malloc(ctypes.c_size_t(size))
+        ctypes.memset(block, 1, size)
+        held[i] = block
     peak = resident_kb()
     for i in range(blocks):
         process.free(held[i])
     return {"start_kb": start, "peak_kb": peak, "after_kb": resident_kb()}
 
 
-def main(args: list) -> int:
+def main(args: list[str]) -> int:
     what, names = args[0], args[1:]
+    answer: object
     if what == "version":
         answer = version()
     elif what == "mallctl":

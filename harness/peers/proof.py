@@ -91,7 +91,8 @@ def _property(library: Path, env: Mapping[str, str]) -> Proof:
 
 def _effect(library: Path, env: Mapping[str, str]) -> Proof:
     kept: List[float] = []
-    for settings in ({}, env):
+    none: Mapping[str, str] = {}
+    for settings in (none, env):
         done = probe(library, settings, ["burst"])
         if done.status != 0:
             return Proof("", f"a burst under it fails: {_first_line(done.stderr)}")

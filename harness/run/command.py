@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from harness import warnings
 from harness.build.flags import in_words
 from harness.build.meson import BuildTree
 from harness.errors import Interrupted, UserError
@@ -154,23 +153,11 @@ def _say(text: str) -> None:
 
 
 def print_verdict(verdict: Verdict, where: Path, root: Path) -> None:
-    """The answer on stdout: one line a gate, then the experiment's."""
-    for gate in verdict.gates:
-        print(f"{gate.status.value:<13} {gate.metric}  {_figures(gate.estimate, gate.low, gate.high)}  ({gate.rule})"
-              + (f"  {gate.note}" if gate.note else ""))  # fmt: skip
+    """The answer on stdout: the judge's reasons, a line each, then the experiment's status."""
     for reason in verdict.reasons:
         print(f"  {reason}")
-    if verdict.disturbed_runs:
-        print(f"  {warnings.text('disturbed', count=verdict.disturbed_runs, runs=verdict.runs, marks='see the report')}")
     print(f"{verdict.status.value}: {verdict.experiment_id}, {verdict.blocks} blocks, {verdict.runs} runs")
     print(f"report: {shown_path(where / 'report.md', root)}")
-
-
-def _figures(estimate: Optional[float], low: Optional[float], high: Optional[float]) -> str:
-    if estimate is None:
-        return "no estimate"
-    ends = ", ".join("open" if end is None else f"{end:.4g}" for end in (low, high))
-    return f"{estimate:.4g} [{ends}]"
 
 
 def stored_run(where: Path) -> Tuple[Experiment, List[BlockRecord], List[ArmFacts]]:

@@ -29,6 +29,7 @@ class Pace:
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
         self._plan = plan
         self._clock = clock
+        self._warmup = sum(block.kind != MEASURED for block in plan.blocks)
         self._spent = 0.0
         self._made = 0
         self._begun = 0.0
@@ -50,20 +51,22 @@ class Pace:
         return took
 
     @property
-    def next_look(self) -> int:
-        """Measured blocks at which the data is judged next."""
-        return next((look for look in self._plan.looks if look > self.measured), self._plan.looks[-1])
+    def goal(self) -> int:
+        """All blocks, warm-up included, when the data is judged next; a look just reached counts."""
+        reached = next((look for look in self._plan.looks if look >= self.measured), self._plan.looks[-1])
+        return self._warmup + reached
 
     @property
-    def until_look(self) -> int:
-        """All blocks, warm-up included, at that time."""
-        return sum(block.kind != MEASURED for block in self._plan.blocks) + self.next_look
+    def goal_of_next(self) -> int:
+        """The same for the block about to be made."""
+        ahead = next((look for look in self._plan.looks if look > self.measured), self._plan.looks[-1])
+        return self._warmup + ahead
 
     def left(self) -> Optional[str]:
         """None until a block was made."""
         if self._made == 0:
             return None
-        return duration(self._spent / self._made * max(0, self.until_look - self.done))
+        return duration(self._spent / self._made * max(0, self.goal - self.done))
 
 
 class Progress:
@@ -84,7 +87,7 @@ class Progress:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
             self._bar = Bar(*columns, console=Console(file=self._stream), transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("starting", total=self.pace.until_look, left="")
+            self._task = self._bar.add_task("starting", total=self.pace.goal, left="")
         return self
 
     def __exit__(
@@ -95,15 +98,15 @@ class Progress:
 
     def slot(self, block: Block, slot: Slot) -> None:
         if self._bar is not None:
-            self._show(f"block {self.pace.done + 1}/{self.pace.until_look}  {slot.workload}  {slot.arm}")
+            self._show(f"block {self.pace.done + 1}/{self.pace.goal_of_next}  {slot.workload}  {slot.arm}")
 
     def block(self, block: Block, took: float) -> None:
         left = self.pace.left()
         if self._bar is not None:
-            self._show(f"block {self.pace.done}/{self.pace.until_look} done")
+            self._show(f"block {self.pace.done}/{self.pace.goal} done")
             return
-        more = f", about {left} left" if left and self.pace.done < self.pace.until_look else ""
-        self.note(f"block {self.pace.done}/{self.pace.until_look} ({block.kind}) done in {took:.1f} s{more}")
+        more = f", about {left} left" if left and self.pace.done < self.pace.goal else ""
+        self.note(f"block {self.pace.done}/{self.pace.goal} ({block.kind}) done in {took:.1f} s{more}")
 
     def note(self, text: str) -> None:
         if self._bar is not None:
@@ -114,4 +117,4 @@ class Progress:
     def _show(self, text: str) -> None:
         left = self.pace.left()
         shown = f"about {left} left" if left else ""
-        self._bar.update(self._task, description=text, completed=self.pace.done, total=self.pace.until_look, left=shown)
+        self._bar.update(self._task, description=text, completed=self.pace.done, total=self.pace.goal, left=shown)

@@ -1,0 +1,188 @@
+"""The accidents that spoil comparisons of allocators: each must end in its own clear error, never in
+a figure. All go through the command line, as a person or CI would meet them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.tests.conftest import Lab
+
+
+def assert_told(done, status: int, *words: str) -> None:  # type: ignore[no-untyped-def]
+    assert done.returncode == status, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_fake_lab_reaches_go(lab: Lab) -> None:
+    done = lab.run(lab.experiment("go"))
+    assert done.returncode == 0, done.stderr
+    assert "GO: go, 8 blocks, 24 runs" in done.stdout
+    assert "HZ3_FAKE_SPEED 100 -> 200" in done.stderr
+    (where,) = lab.runs("go")
+    for name in ("manifest.json", "runs.csv", "stats.jsonl", "verdict.json", "report.md", "report.html"):
+        assert (where / name).is_file()
+    assert not (where / "work").exists()
+    manifest = json.loads((where / "manifest.json").read_text())
+    assert manifest["arms"]["treat"]["record"]["flags"]["HZ3_FAKE_SPEED"] == 200
+    lengths = {len(entry["library"]) for entry in manifest["arms"].values()}
+    assert len(lengths) == 1
+
+
+def test_unknown_flag_is_told_at_its_place_in_the_experiment(lab: Lab) -> None:
+    arms = "arms: {base: plain, treat: {parent: plain, flags: {HZ3_FAKE_SPED: 200}}}"
+    done = lab.run(lab.experiment("sped", arms=arms))
+    assert_told(done, 4, "sped.yaml: arm treat: unknown flag HZ3_FAKE_SPED; did you mean HZ3_FAKE_SPEED?")
+
+
+def test_a_variant_cannot_disable_the_profile(lab: Lab) -> None:
+    arms = "arms: {base: plain, treat: {parent: plain, flags: {HZ3_ENABLE: 0}}}"
+    assert_told(lab.run(lab.experiment("disabled", arms=arms)), 4, "HZ3_ENABLE=0 would disable the whole profile")
+
+
+def test_unknown_variant(lab: Lab) -> None:
+    done = lab.run(lab.experiment("unknown", arms="arms: {base: plain, treat: quik}"))
+    assert_told(done, 4, "there is no variant quik", "plain, quick")
+
+
+def test_arms_of_the_same_bytes_are_void_before_anything_runs(lab: Lab) -> None:
+    done = lab.run(lab.experiment("hollow", arms="arms: {base: plain, treat: hollow}"))
+    assert_told(done, 3, "VOID", "same bytes", "HZ3_FAKE_NOTHING 0 -> 1")
+    assert not lab.results.exists()
+
+
+def test_a_difference_that_was_not_declared(lab: Lab) -> None:
+    done = lab.run(lab.experiment("undeclared", difference="difference: [HZ3_FAKE_NOTHING]"))
+    assert_told(done, 4, "also changes HZ3_FAKE_SPEED and does not change HZ3_FAKE_NOTHING")
+
+
+def test_an_inline_arm_that_changes_nothing(lab: Lab) -> None:
+    arms = "arms: {base: quick, treat: {parent: quick, flags: {HZ3_FAKE_SPEED: 300, HZ3_FAKE_NOTHING: 0}}}"
+    done = lab.run(lab.experiment("idle_flag", arms=arms))
+    assert_told(done, 4, "sets HZ3_FAKE_NOTHING to what base has already")
+
+
+def test_an_inline_arm_runs(lab: Lab) -> None:
+    arms = "arms: {base: plain, treat: {parent: plain, flags: {HZ3_FAKE_SPEED: 300}}}"
+    done = lab.run(lab.experiment("inline", arms=arms))
+    assert done.returncode == 0, done.stderr
+    assert "treat: inline.treat" in done.stderr
+
+
+def test_a_variant_that_does_not_compile(lab: Lab) -> None:
+    done = lab.run(lab.experiment("broken", arms="arms: {base: plain, treat: broken}"))
+    assert_told(done, 5, "the build failed", "fake_alloc.cpp:6", "static assertion failed")
+
+
+def test_a_preload_that_was_not_mapped(lab: Lab) -> None:
+    done = lab.run(lab.experiment("unmapped", workloads="workloads: {load: {program: fake_load, env: {FAKE_UNMAPPED: 1}}}"))
+    assert_told(done, 3, "VOID: lane load, arm", "was not mapped in the process", "measured another allocator")
+    (where,) = lab.runs("unmapped")
+    assert not list(where.glob("blocks/*"))
+
+
+def test_an_unknown_reference_names_the_known_ones(lab: Lab) -> None:
+    done = lab.run(lab.experiment("nobody", references="references: [{allocator: hoard}]"))
+    assert_told(done, 4, "no reference 'hoard'", "glibc, mimalloc, tcmalloc, jemalloc", "--allocator hoard=/path/lib.so")
+
+
+def test_an_unknown_preset(lab: Lab) -> None:
+    done = lab.run(lab.experiment("preset", references="references: [{allocator: tcmalloc, preset: purge-soon}]"))
+    assert_told(done, 4, "tcmalloc has no preset 'purge-soon'; known are stock, purge-now")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("mine", "write NAME=/path/to/lib.so"),
+        ("mine=/nowhere/lib.so", "there is no file /nowhere/lib.so"),
+        ("base=/etc/passwd", "names an arm"),
+        ("mine=/etc/passwd", "not an ELF file"),
+        ("mine=/lib/x86_64-linux-gnu/libm.so.6", "exports no malloc"),
+    ],
+)
+def test_bad_allocator_options(lab: Lab, given: str, words: str) -> None:
+    assert_told(lab.run(lab.experiment("given"), "--allocator", given), 4, words)
+
+
+def test_any_library_can_be_a_reference(lab: Lab) -> None:
+    """The fake library knows no version symbol and no preset, so its soname identifies it."""
+    assert lab.run(lab.experiment("first")).returncode == 0
+    library = lab.root / "build/hz3/libhz3-quick.so"
+    done = lab.run(lab.experiment("second"), "--quick", "--allocator", f"mine={library}")
+    assert done.returncode == 0, done.stderr
+    assert "mine: libhz3-quick.so, stock" in done.stderr
+    manifest = json.loads((lab.runs("second")[0] / "manifest.json").read_text())
+    assert manifest["references"]["mine"]["sha256"]
+
+
+def test_crashing_workload_gives_up_after_three_tries_and_shows_what_it_said(lab: Lab) -> None:
+    done = lab.run(lab.experiment("crash", workloads="workloads: {load: {program: fake_load, args: [crash]}}"))
+    assert_told(done, 5, "ended by signal 11", "block 0 failed 3 times", "fake_load: about to crash")
+    (where,) = lab.runs("crash")
+    assert not list(where.glob("blocks/*"))
+
+
+def test_one_crash_voids_its_block_only(lab: Lab, tmp_path: Path) -> None:
+    trigger = tmp_path / "crash_now"
+    trigger.touch()
+    workloads = f"workloads: {{load: {{program: fake_load, args: [crash_once, {trigger}]}}}}"
+    done = lab.run(lab.experiment("once", workloads=workloads))
+    assert done.returncode == 0, done.stderr
+    assert "block 0 was void and is run again" in done.stderr
+    assert "24 runs" in done.stdout
+
+
+def test_failed_allocations_do_not_count(lab: Lab) -> None:
+    done = lab.run(lab.experiment("alloc", workloads="workloads: {load: {program: fake_load, args: [fail_alloc]}}"))
+    assert done.returncode == 3
+    assert "VOID" in done.stdout and "3 allocations failed" in done.stdout
+
+
+def test_missing_evidence_is_void(lab: Lab) -> None:
+    done = lab.run(lab.experiment("evidence", evidence='evidence: {treat: ["FAKE_STATS.fired > 7"]}'))
+    assert done.returncode == 3
+    assert "evidence missing, arm treat" in done.stdout
+
+
+@pytest.mark.parametrize("how, words", [("crash", "fake runner: out of luck"), ("garble", "the runner failed (status 0)")])
+def test_a_broken_runner(lab: Lab, how: str, words: str) -> None:
+    workloads = f"workloads: {{load: {{program: fake_load, env: {{FAKE_RUNNER: {how}}}}}}}"
+    assert_told(lab.run(lab.experiment(f"runner_{how}", workloads=workloads)), 5, words)
+
+
+def test_unknown_program_and_missing_requirement(lab: Lab) -> None:
+    done = lab.run(lab.experiment("program", workloads="workloads: {load: {program: fake_lode}}"))
+    assert_told(done, 4, "no workload program fake_lode; known are fake_load")
+    lane = "workloads: {load: {command: [sleep, '0'], requires: [no-such-program]}}"
+    done = lab.run(lab.experiment("requires", workloads=lane))
+    assert_told(done, 4, "workload load needs no-such-program, which is missing", "--only")
+
+
+def test_a_lane_may_not_set_the_harness_variables(lab: Lab) -> None:
+    lane = "workloads: {load: {program: fake_load, env: {LD_PRELOAD: /lib/x.so}}}"
+    assert_told(lab.run(lab.experiment("reserved", workloads=lane)), 4, "LD_PRELOAD is set by the harness")
+
+
+def test_bad_yaml_and_bad_options(lab: Lab) -> None:
+    done = lab.run(lab.experiment("typo", gates="gates: [{metrik: load.ops_per_s, go_if: ratio > 1}]"))
+    assert_told(done, 4, "typo.yaml:7:10", "unknown key 'metrik'")
+    assert_told(lab.run(lab.experiment("few"), "--blocks", "2"), 4, "--blocks 2 cannot decide")
+    assert_told(lab.run("no-such-experiment"), 4, "no experiment no-such-experiment; known are fake")
+    assert_told(lab.run(lab.experiment("lane"), "--only", "lode"), 4, "unknown lane 'lode'")
+    assert_told(lab.harness("jugde"), 4, "invalid choice: 'jugde'")
+
+
+def test_aa_of_a_deterministic_workload_invents_no_difference(lab: Lab) -> None:
+    done = lab.run(lab.experiment("noise"), "--aa")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "INCONCLUSIVE" in done.stdout
+
+
+def test_a_place_that_cannot_be_preloaded_from(lab: Lab) -> None:
+    done = lab.harness("run", lab.experiment("blank"), "--results", str(lab.results / "with blank"))
+    assert_told(done, 4, "a path with a blank or a colon")

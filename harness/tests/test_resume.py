@@ -1,0 +1,146 @@
+"""A run that is stopped at any moment goes on later and ends as if it had not been stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+
+from harness.tests.conftest import Lab
+
+ARMS = 3
+
+
+def lane(trigger: Path) -> str:
+    return f"workloads: {{load: {{program: fake_load, sample_ms: 10, env: {{FAKE_HIT: {trigger}}}}}}}"
+
+
+def stop_at_run(trigger: Path, number: int, sign: str) -> None:
+    """The signal comes in the middle of run `number`, counted from 0."""
+    trigger.write_text(f"{number}\n{sign}\n", encoding="ascii")
+
+
+def blocks(where: Path) -> Dict[str, Any]:
+    """Every block record, without the times at which its runs began."""
+    found = {path.name: json.loads(path.read_text()) for path in sorted(where.glob("blocks/*.json"))}
+    for record in found.values():
+        for run in record["runs"]:
+            run.pop("started_utc")
+    return found
+
+
+def report_shape(where: Path) -> str:
+    """The report less what the clock and the place decide: times, run names, load."""
+    text = (where / "report.md").read_text(encoding="utf-8")
+    text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    rows = [row for row in text.splitlines() if not re.match(r"\| (load|warnings|command) |.*\*\*Mind:", row)]
+    return re.sub(r"--results \S+", "--results DIR", "\n".join(rows))
+
+
+@pytest.mark.parametrize("sign, status", [("SIGKILL", -9), ("SIGINT", 130), ("SIGTERM", 130)])
+def test_stopped_half_way_then_run_again(lab: Lab, tmp_path: Path, sign: str, status: int) -> None:
+    trigger = tmp_path / "trigger"
+    experiment = lab.experiment("again", workloads=lane(trigger))
+    whole = Lab(lab.root, tmp_path / "other")
+    assert whole.run(experiment).returncode == 0
+
+    stop_at_run(trigger, 4 * ARMS + 1, sign)  # in the second run of the fifth block
+    stopped = lab.run(experiment)
+    assert stopped.returncode == status, stopped.stderr
+    (where,) = lab.runs("again")
+    assert len(blocks(where)) == 4
+    assert not (where / "verdict.json").exists()
+    if status == 130:
+        assert "interrupted; 4 complete blocks are kept in" in stopped.stderr
+        assert "the same command continues" in stopped.stderr
+        assert "Traceback" not in stopped.stderr
+
+    kept = {path.name: path.stat().st_mtime_ns for path in where.glob("blocks/*.json")}
+    again = lab.run(experiment)
+    assert again.returncode == 0, again.stderr
+    assert f"continuing {where}" in again.stderr
+    assert lab.runs("again") == [where]
+    assert {name: (where / "blocks" / name).stat().st_mtime_ns for name in kept} == kept
+    (reference,) = whole.runs("again")
+    assert blocks(where) == blocks(reference)
+    assert (where / "verdict.json").read_bytes() == (reference / "verdict.json").read_bytes()
+    assert report_shape(where) == report_shape(reference)
+    assert len((where / "runs.csv").read_text().splitlines()) == 1 + 9 * ARMS
+
+
+def test_a_finished_run_is_not_continued_but_repeated_beside_it(lab: Lab) -> None:
+    experiment = lab.experiment("twice")
+    assert lab.run(experiment, "--quick").returncode == 0
+    (first,) = lab.runs("twice")
+    before = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    assert lab.run(experiment, "--quick").returncode == 0
+    assert len(lab.runs("twice")) == 2
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def stopped_run(lab: Lab, tmp_path: Path, name: str, **changes: str) -> str:
+    trigger = tmp_path / "trigger"
+    stop_at_run(trigger, 2 * ARMS, "SIGINT")
+    experiment = lab.experiment(name, workloads=lane(trigger), **changes)
+    assert lab.run(experiment).returncode == 130
+    return experiment
+
+
+def test_changed_gates_are_not_judged_on_data_already_seen(lab: Lab, tmp_path: Path) -> None:
+    stopped_run(lab, tmp_path, "moved")
+    gates = 'gates: [{metric: load.ops_per_s, go_if: "ratio >= 3"}]'
+    done = lab.run(lab.experiment("moved", workloads=lane(tmp_path / "trigger"), gates=gates))
+    assert done.returncode == 4
+    assert "cannot be continued" in done.stderr and "experiment.gates" in done.stderr and "--fresh" in done.stderr
+    fresh = lab.run(lab.experiment("moved", workloads=lane(tmp_path / "trigger"), gates=gates), "--fresh")
+    assert fresh.returncode == 1, fresh.stderr
+    assert len(lab.runs("moved")) == 2
+
+
+def test_a_changed_library_is_not_mixed_in(lab: Lab, tmp_path: Path) -> None:
+    experiment = stopped_run(lab, tmp_path, "rebuilt")
+    (where,) = lab.runs("rebuilt")
+    manifest = json.loads((where / "manifest.json").read_text())
+    manifest["arms"]["treat"]["identity"] = "0" * 64
+    manifest["machine"]["kernel"] = "5.0-other"
+    (where / "manifest.json").write_text(json.dumps(manifest))
+    done = lab.run(experiment)
+    assert done.returncode == 4
+    assert "arm treat: was 0000" in done.stderr
+    assert "machine.kernel: was 5.0-other" in done.stderr
+
+
+def test_options_make_another_run(lab: Lab, tmp_path: Path) -> None:
+    experiment = stopped_run(lab, tmp_path, "options")
+    assert lab.run(experiment, "--quick").returncode == 0
+    assert len(lab.runs("options")) == 2
+
+
+def test_looks_extend_the_run_until_it_decides(lab: Lab) -> None:
+    design = "design: {blocks: 6, max_blocks: 12, warmup: 0, seed: 1}"
+    undecided = 'gates: [{metric: load.ops_per_s, go_if: "ratio >= 1", arm: aa}]'
+    done = lab.run(lab.experiment("long", design=design, gates=undecided))
+    assert "after 6 blocks the answer is still open; going on" in done.stderr, done.stdout + done.stderr
+    assert len(list(lab.runs("long")[0].glob("blocks/*.json"))) == 12
+    assert "block 6/6 (measured)" in done.stderr and "block 12/12 (measured)" in done.stderr
+    decided = lab.run(lab.experiment("short", design=design))
+    assert decided.returncode == 0
+    assert len(list(lab.runs("short")[0].glob("blocks/*.json"))) == 6
+
+
+def test_judge_and_report_again_give_the_same_bytes(lab: Lab) -> None:
+    assert lab.run(lab.experiment("redo")).returncode == 0
+    (where,) = lab.runs("redo")
+    names = ("verdict.json", "report.md", "report.html", "runs.csv")
+    before = {name: (where / name).read_bytes() for name in names}
+    (where / "verdict.json").write_text("{}")
+    judged = lab.harness("judge", str(where))
+    assert judged.returncode == 0 and "GO: redo" in judged.stdout
+    assert lab.harness("report", str(where)).returncode == 0
+    assert {name: (where / name).read_bytes() for name in names} == before
+    nowhere = lab.harness("judge", str(where.parent))
+    assert nowhere.returncode == 4 and "no manifest.json" in nowhere.stderr
