@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Mapping, Optional
 
+import yaml
+
 from harness.errors import UserError
 from harness.model import AA, BASE, MEASURED, TREAT, BlockRecord, Plan, RunRecord, Verdict
 
@@ -46,13 +48,10 @@ class RunData:
         return [run for run in self.runs if run.kind == MEASURED]
 
     def workloads(self) -> list[str]:
-        """Lanes in the order they are planned."""
-        seen: dict[str, None] = {}
-        if self.plan is not None:
-            for block in self.plan.blocks[:1]:
-                seen.update((slot.workload, None) for slot in block.slots)
-        seen.update((run.workload, None) for run in self.runs)
-        return list(seen)
+        """Lanes in the order the experiment file gives them; blocks run them in random order."""
+        present = dict.fromkeys(run.workload for run in self.runs)
+        named = [lane for lane in lanes_as_written(self.manifest) if lane in present]
+        return named + sorted(lane for lane in present if lane not in named)
 
     def arms(self) -> list[str]:
         """base, treat, further hz3 arms, the A/A copy, then references."""
@@ -99,6 +98,16 @@ def experiment_value(manifest: Mapping[str, Any], key: str, default: Any = None)
     """A value of the experiment as it was really run, options of the command line applied."""
     experiment = manifest.get("experiment")
     return experiment.get(key, default) if isinstance(experiment, Mapping) else default
+
+
+def lanes_as_written(manifest: Mapping[str, Any]) -> list[str]:
+    """Only the text keeps the order: the manifest's data has its keys sorted."""
+    try:
+        data = yaml.safe_load(str(manifest.get("experiment_text", "")))
+    except yaml.YAMLError:
+        return []
+    lanes = data.get("workloads") if isinstance(data, Mapping) else None
+    return [str(lane) for lane in lanes] if isinstance(lanes, Mapping) else []
 
 
 def declared_arms(manifest: Mapping[str, Any]) -> list[str]:

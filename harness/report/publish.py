@@ -28,7 +28,7 @@ RUN_ID_FILE = "run_id"
 
 # Where distributions put shared files: the same on every machine, and useful to name.
 _SHARED_PLACES = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "opt", "boot")
-_ABSOLUTE = re.compile(r"(?<![\w.:/<>~-])/(?P<top>[\w.-]+)(?:/[\w.+@:-]+)+")
+_ABSOLUTE = re.compile(r"(?<![\w./<~-])/(?P<top>[\w.-]+)(?:/[\w.+@:-]+)+")
 
 
 def scrub(text: str, project: Path | None) -> str:

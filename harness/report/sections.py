@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Iterable, Optional
 
-from harness.model import AA, GateVerdict, RunRecord
+from harness.model import AA, AaVerdict, GateVerdict, RunRecord, Verdict
 from harness.report import words
 from harness.report.document import Bullets, Callout, Heading, Paragraph, Part, Table
 from harness.report.headline import is_ratio, why
@@ -42,9 +42,16 @@ def _basis(data: RunData) -> list[Part]:
             f"{verdict.disturbed_runs} runs were disturbed by the machine.{quick}"
         )
     ]
-    if verdict.reasons:
-        parts.append(Bullets(tuple(verdict.reasons)))
+    reasons = _beside_the_gates(verdict)
+    if reasons:
+        parts.append(Bullets(tuple(reasons)))
     return parts
+
+
+def _beside_the_gates(verdict: Verdict) -> list[str]:
+    """The judge's reasons but for its line on each gate, which the table of gates says better."""
+    lines = tuple(f"{gate.id}: {gate.status.value} " for gate in verdict.gates)
+    return [reason for reason in verdict.reasons if not reason.startswith(lines)]
 
 
 def _quick(data: RunData) -> bool:
@@ -102,6 +109,12 @@ def gates(data: RunData) -> list[Part]:
     return parts + ([Bullets(tuple(notes))] if notes else [])
 
 
+def _ends(line: AaVerdict) -> str:
+    if line.low is None and line.high is None:
+        return "too few blocks"
+    return f"{words.ratio(line.low)} … {words.ratio(line.high)}"
+
+
 def control(data: RunData) -> list[Part]:
     """The copy of base against base: what this machine calls a difference where there is none."""
     if data.verdict is None or not data.verdict.aa:
@@ -110,7 +123,7 @@ def control(data: RunData) -> list[Part]:
         (
             words.lane_metric_words(line.metric),
             words.ratio(line.estimate),
-            f"{words.ratio(line.low)} … {words.ratio(line.high)}",
+            _ends(line),
             "no difference invented" if line.ok else "**a difference where there is none**",
         )
         for line in data.verdict.aa

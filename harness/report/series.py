@@ -79,27 +79,31 @@ def _read(path: Path) -> Optional[pd.DataFrame]:
     return frame if len(frame) >= 2 else None
 
 
-def _keep_marked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Drop what lies outside the phases, unless the workload marks none at all."""
+def _inside(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows inside phases; all of them, as one phase, when the workload marks none."""
     inside = (frame["phase"] != "") & (frame["phase"] != "end")
     return frame[inside] if inside.any() else frame.assign(phase="", cycle=0)
 
 
 def _split(arm: str, frame: pd.DataFrame) -> _RunSeries:
-    """Cut a run into phases and resample each at equal places."""
-    frame = _keep_marked(frame)
-    changed = (frame["phase"] != frame["phase"].shift()) | (frame["cycle"] != frame["cycle"].shift())
-    keys, seconds, pieces = [], [], []
+    """Cut a run into phases and resample each at equal places.
+
+    The runner writes a row at the mark that ends a phase, under that phase's name: a phase lasts
+    from the last row of the one before it to its own last row. Values come from the whole series,
+    so a curve has no jump where two phases meet.
+    """
+    times, rss = frame["t_ms"].to_numpy(float), frame["rss_kb"].to_numpy(float) / 1024
+    rows = _inside(frame)
+    number = (rows[["phase", "cycle"]] != rows[["phase", "cycle"]].shift()).any(axis=1).cumsum()
+    last = rows.groupby(number).last()
+    before = times[times < float(rows["t_ms"].iloc[0])]
+    begin = before[-1] if len(before) else float(rows["t_ms"].iloc[0])
+    ends = last["t_ms"].to_numpy(float)
+    starts = np.concatenate([[begin], ends[:-1]])
     grid = np.linspace(0.0, 1.0, POINTS_PER_PHASE)
-    starts = frame.loc[changed, "t_ms"].tolist() + [float(frame["t_ms"].iloc[-1])]
-    for index, (_, part) in enumerate(frame.groupby(changed.cumsum(), sort=True)):
-        # A phase lasts until the next one starts, which is after its own last sample.
-        begin, end = starts[index], max(starts[index + 1], starts[index] + 1e-3)
-        place = (part["t_ms"].to_numpy(float) - begin) / (end - begin)
-        pieces.append(np.interp(grid, place, part["rss_kb"].to_numpy(float) / 1024))
-        keys.append((str(part["phase"].iloc[0]), int(part["cycle"].iloc[0])))
-        seconds.append((end - begin) / 1000)
-    return _RunSeries(arm, tuple(keys), tuple(seconds), tuple(pieces))
+    pieces = tuple(np.interp(s + grid * (e - s), times, rss) for s, e in zip(starts, ends))
+    keys = tuple((str(p), int(c)) for p, c in zip(last["phase"], last["cycle"]))
+    return _RunSeries(arm, keys, tuple((ends - starts) / 1000), pieces)
 
 
 def _usable(data: RunData, workload: str) -> list[RunRecord]:

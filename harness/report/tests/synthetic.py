@@ -169,6 +169,7 @@ def _manifest(options: Options) -> dict[str, Any]:
     return {
         "schema": 1,
         "experiment": _experiment(options),
+        "experiment_text": "id: s62\nworkloads:\n  small: {}\n  idle: {}\n",
         "arms": {
             "base": {"variant": "s61", "identity": "aa11" * 16, "record": _record("s61", off)},
             "treat": {"variant": "s62", "identity": "bb22" * 16, "record": _record("s62", on)},

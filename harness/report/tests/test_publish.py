@@ -97,6 +97,8 @@ def test_no_private_path_of_the_machine_is_published(run_dir: MakeRun, dest: Pat
             "command": ["python3", "-m", "harness", "run", f"{tmp_path}/experiments/s62.yaml"],
             "warnings": ["no space in /home/someone/tmp/scratch; free some"],
             "note": f"{library} and /root/private/build/lib.so",
+            "experiment_file": "/home/someone/experiments/s62.yaml",
+            "where": "file:/home/someone/x.yaml",
         }
     )
     home = publish(run_dir(options), dest)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.model import Status, Verdict
+from harness.model import AaVerdict, Status, Verdict
 from harness.report import build_report
 from harness.report import words
 from harness.report.load import load_run
@@ -135,6 +135,24 @@ def test_stock_and_tuned_peers_say_which_they_are(reported: Path) -> None:
     assert "| mimalloc (stock) | stock |" in text
     assert "| mimalloc (tuned: purge-now) | tuned: purge-now |" in text
     assert "`MIMALLOC_DECOMMIT_DELAY=0`" in text
+
+
+def test_lanes_stand_in_the_order_of_the_experiment_file(reported: Path) -> None:
+    text = (reported / "report.md").read_text(encoding="utf-8")
+    assert 0 < text.index("Lane small: medians") < text.index("Lane idle: medians")
+
+
+def test_the_judges_reasons_stand_but_for_those_the_gates_say(run_dir: MakeRun) -> None:
+    gate_line = "idle.rss_idle_kb: GO (go_if ratio <= 0.5): 0.0606"
+    verdict = make_verdict(Status.GO, [idle_gate()], reasons=[gate_line, "the machine was busy"])
+    text = report_of(run_dir(Options(verdict=verdict)))
+    assert "- the machine was busy" in text and gate_line not in text
+
+
+def test_a_control_of_too_few_blocks_says_so(run_dir: MakeRun) -> None:
+    control = [AaVerdict("idle.rss_idle_kb", 1.0002, None, None, True)]
+    text = report_of(run_dir(Options(verdict=make_verdict(Status.GO, [idle_gate()], aa=control))))
+    assert "| 1.000 | too few blocks | no difference invented |" in text
 
 
 def test_memory_is_given_held_and_joined_for_every_cycle(reported: Path) -> None:

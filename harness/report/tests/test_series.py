@@ -34,8 +34,8 @@ def two_phases(burst_ms: float) -> str:
     return series(
         [
             (0, 100, "burst", 1),
-            (burst_ms * 0.99, 100, "burst", 1),
-            (burst_ms, 10, "joined", 1),
+            (burst_ms, 100, "burst", 1),
+            (burst_ms + 1, 10, "joined", 1),
             (burst_ms + 1000, 10, "joined", 1),
         ]
     )
@@ -45,7 +45,9 @@ def test_runs_of_unequal_speed_are_not_mixed_across_phases(tmp_path: Path) -> No
     lane = lane_curves(data_of(tmp_path, two_phases(100), two_phases(400), two_phases(900)), "idle")
     assert lane is not None and lane.left_out == 0
     median = lane.arms[0].median
-    assert np.all(median[:POINTS_PER_PHASE] == 100) and np.all(median[POINTS_PER_PHASE:] == 10)
+    # The first place of a phase is the last moment of the one before.
+    assert np.all(median[: POINTS_PER_PHASE + 1] == 100)
+    assert np.all(median[POINTS_PER_PHASE + 1 :] == 10)
 
 
 def test_span_lengths_are_the_medians_of_the_runs(tmp_path: Path) -> None:
@@ -56,6 +58,15 @@ def test_span_lengths_are_the_medians_of_the_runs(tmp_path: Path) -> None:
         ("joined", 1, pytest.approx(1.0)),
     ]
     assert (lane.spans[0].start, lane.spans[-1].end) == (0.0, pytest.approx(1.0))
+
+
+def test_a_curve_does_not_jump_where_phases_meet(tmp_path: Path) -> None:
+    rows = [(0, 2, "", 0), (10, 50, "burst", 1), (20, 90, "burst", 1), (30, 40, "joined", 1)]
+    lane = lane_curves(data_of(tmp_path, series([*rows, (40, 20, "joined", 1)])), "idle")
+    assert lane is not None
+    curve = lane.arms[0].median
+    assert (curve[0], curve[-1]) == (2, 20)  # from the mark that began the burst to the last row
+    assert curve[POINTS_PER_PHASE - 1] == curve[POINTS_PER_PHASE] == 90
 
 
 def test_a_short_phase_keeps_a_readable_width(tmp_path: Path) -> None:
