@@ -123,7 +123,7 @@ def test_a_large_gain_is_seen_at_the_first_look() -> None:
 
 def test_unpaid_looks_err_too_often_and_paid_ones_do_not() -> None:
     """Truth on the bound, looks at 10, 20, 30, 40 pairs. Taking the first unpaid interval that
-    excludes the bound errs in about twice the promised 5 % a side; a quarter of it each does not."""
+    excludes the bound errs in about twice the promised 5 % a side; a quarter each does not."""
     naive = paid = 0
     for seed in range(RUNS):
         noise = Noise(7000 + seed)

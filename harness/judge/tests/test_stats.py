@@ -20,6 +20,8 @@ from harness.judge.stats import (
     walsh_averages,
 )
 
+steady = settings(deadline=None, derandomize=True, max_examples=60)  # no clock, no luck
+
 SAMPLE = [0.3, -0.1, 0.8, 0.5, 1.3, -0.4, 0.7, 0.9, 0.2, 1.1]
 
 numbers = st.lists(
@@ -54,8 +56,8 @@ def test_published_critical_values() -> None:
         assert cumulative[critical] <= alpha < cumulative[critical + 1]
 
 
+@steady
 @given(numbers, st.sampled_from([0.05, 0.025, 0.0125]))
-@settings(max_examples=60, deadline=None)
 def test_the_interval_is_the_set_of_centres_that_the_test_does_not_reject(
     x: list[float], alpha: float
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_worked_example() -> None:
     )
 
 
+@steady
 @given(numbers)
 def test_swapping_the_arms_inverts_the_answer(x: list[float]) -> None:
     for statistic in ("hodges-lehmann", "median"):
@@ -95,6 +98,7 @@ def test_swapping_the_arms_inverts_the_answer(x: list[float]) -> None:
         assert (b.value, b.low, b.high) == pytest.approx((-a.value, -a.high, -a.low), abs=1e-12)
 
 
+@steady
 @given(numbers, st.floats(-3, 3), st.floats(0.1, 10))
 def test_shift_and_scale_carry_over(x: list[float], shift: float, scale: float) -> None:
     a = estimate(x, 0.05)
@@ -104,6 +108,7 @@ def test_shift_and_scale_carry_over(x: list[float], shift: float, scale: float) 
     assert (b.value, b.low, b.high) == pytest.approx(expected, abs=1e-9)
 
 
+@steady
 @given(numbers, st.randoms(use_true_random=False))
 def test_the_order_of_blocks_does_not_matter(x: list[float], rng: Any) -> None:
     shuffled = list(x)
@@ -111,6 +116,7 @@ def test_the_order_of_blocks_does_not_matter(x: list[float], rng: Any) -> None:
     assert estimate(shuffled, 0.05) == estimate(x, 0.05)
 
 
+@steady
 @given(numbers)
 def test_a_smaller_error_never_narrows_the_interval(x: list[float]) -> None:
     for statistic in ("hodges-lehmann", "median"):
@@ -121,6 +127,7 @@ def test_a_smaller_error_never_narrows_the_interval(x: list[float]) -> None:
             assert wide.low <= narrow.low and narrow.high <= wide.high
 
 
+@steady
 @given(st.floats(-5, 5), st.integers(5, 30))
 def test_identical_differences_give_a_point(value: float, n: int) -> None:
     found = estimate([value] * n, 0.05)

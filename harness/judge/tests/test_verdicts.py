@@ -232,7 +232,7 @@ def test_a_capped_lane_pays_only_for_the_looks_at_which_its_data_grows() -> None
     )
     verdict = judge(experiment, records(experiment, Noise(3).figures(GO_FIGURES), 30), FACTS)
     target, guard = verdict.gates
-    assert (target.n, guard.n) == (10, 30)
+    assert (target.n, guard.n) == (10, 30) and verdict.status == Status.GO
     assert target.confidence == pytest.approx(0.9) and guard.confidence == pytest.approx(0.975)
 
 
