@@ -38,10 +38,8 @@ CATALOGUE: Dict[str, Warning_] = {
     "valgrind": Warning_("valgrind does not run ({reason})", "sudo apt-get install valgrind; needed only for instruction counts"),
     # A run
     "dirty": Warning_("the tree has uncommitted changes", "commit before publishing; the figures cannot be repeated as they stand"),
-    "disturbed": Warning_("{count} of {runs} runs were disturbed ({marks})", "their figures count; the interval is wider for it"),
     "retried": Warning_("block {block} was void and is run again ({reason})", "if it recurs, run the workload by hand"),
     "requires": Warning_("workload {workload} needs {program}, which is missing", "install it, or leave the lane out with --only"),
-    "skipped": Warning_("{count} runs do not count ({reason})", "the verdict says what their absence means"),
 }
 
 

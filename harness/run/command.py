@@ -15,7 +15,6 @@ from harness.build.flags import in_words
 from harness.build.meson import BuildTree
 from harness.errors import Interrupted, UserError
 from harness.experiment import Experiment, Reference, RunOptions, apply_options, load_experiment
-from harness.judge import judge
 from harness.model import ArmFacts, BlockRecord, Verdict, json_text
 from harness.peers.locate import parse_allocator
 from harness.plan import make_plan
@@ -104,7 +103,7 @@ def run_command(request: RunRequest) -> int:
         _say(f"{'continuing' if begun else 'run directory'} {shown_path(directory.root, request.root)}")
         with Progress(Pace(plan, time.monotonic)) as progress:
             blocks = BlockRunner(directory, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot)
-            session = Session(directory, plan, blocks, lambda records: judge(experiment, records, prepared.facts), progress)
+            session = Session(directory, plan, blocks, lambda records: judged(experiment, records, prepared.facts), progress)
             verdict = session.run()
         build_report(directory.root)
         print_verdict(verdict, directory.root, request.root)
@@ -152,6 +151,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def judged(experiment: Experiment, records: Sequence[BlockRecord], facts: Sequence[ArmFacts]) -> Verdict:
+    """The judge needs numpy, which is imported only when there is something to judge."""
+    from harness.judge import judge
+
+    return judge(experiment, records, facts)
+
+
 def print_verdict(verdict: Verdict, where: Path, root: Path) -> None:
     """The answer on stdout: the judge's reasons, a line each, then the experiment's status."""
     for reason in verdict.reasons:
@@ -176,7 +182,7 @@ def judge_again(where: Path, root: Path) -> int:
     """Judges the records of a run anew. A finished run's verdict is written again, byte for byte the
     same under the same harness; an unfinished one's is only shown, for it would end the run."""
     experiment, records, facts = stored_run(where)
-    verdict = judge(experiment, records, facts)
+    verdict = judged(experiment, records, facts)
     if (where / VERDICT).exists():
         write_whole(where / VERDICT, json_text(verdict.to_json()))
     print_verdict(verdict, where, root)
