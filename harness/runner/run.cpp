@@ -116,6 +116,8 @@ void Run::start() {
   if (tracer_.active()) serve_exec();
   if (job_.sample_ms > 0) {
     deadlines_ = Deadlines(start_ns_, static_cast<int64_t>(job_.sample_ms * kNsPerMs));
+    // At once and not by way of the loop: even a run that is interrupted right away has a baseline.
+    on_sample(monotonic_ns());
   }
   guard.dismiss();
 }
