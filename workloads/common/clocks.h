@@ -17,7 +17,6 @@ inline std::uint64_t read_clock_ns(clockid_t clock) {
 inline std::uint64_t wall_ns() { return read_clock_ns(CLOCK_MONOTONIC); }
 // CPU time of all threads, living and ended.
 inline std::uint64_t process_cpu_ns() { return read_clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
-inline std::uint64_t thread_cpu_ns() { return read_clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 inline void sleep_until_ns(std::uint64_t deadline) {
   const timespec at{static_cast<time_t>(deadline / 1000000000ull),

@@ -3,10 +3,11 @@
 // Preloaded over libc's allocator, to which it passes everything on. Calls are told apart by where
 // they return to: into the program itself, or into a library (libc's own needs, a thread's vector).
 // At exit it writes one JSON line to the descriptor named by HZ_COUNT_FD. HZ_COUNT_FAIL_AT=k makes
-// the program's k-th allocation fail; HZ_COUNT_DAMAGE_AT=k clears the start of the block that the
-// one before it returned, as a purge of a page in use would. It also stands in for hz3's
-// hz3_epoch_force and counts who calls it. The sequence hash is over all sizes the program asked
-// for, in order, with a mark for each free; it means something only with one thread.
+// the program's k-th allocation fail; HZ_COUNT_DAMAGE_AT=k clears the first 8 bytes of the
+// block before it (with HZ_COUNT_DAMAGE_END set, the last 8), as a purge of a page in use would. It
+// also stands in for hz3's hz3_epoch_force and counts who calls it. The sequence hash is over all
+// sizes the program asked for, in order, with a mark for each free; it means something only with
+// one thread.
 
 #include <link.h>
 #include <unistd.h>
@@ -40,7 +41,8 @@ Counts g_counts[2];  // [0] of libraries, [1] of the program
 Counter g_hash{14695981039346656037ull};
 Counter g_epoch_calls, g_epoch_threads;
 std::uint64_t g_fail_at, g_damage_at;
-void* g_previous;
+char* g_previous;
+std::size_t g_previous_bytes;
 std::uintptr_t g_program_begin, g_program_end;
 
 Counts& counts_for(const void* caller) {
@@ -145,8 +147,12 @@ void* malloc(std::size_t bytes) {
   if (!admit(&Counts::malloc, bytes, CALLER)) return nullptr;
   void* block = __libc_malloc(bytes);
   if (g_damage_at != 0) {
-    if (g_counts[1].malloc.load() == g_damage_at) std::memset(g_previous, 0, 8);
-    g_previous = block;
+    if (g_counts[1].malloc.load() == g_damage_at) {
+      const bool end = std::getenv("HZ_COUNT_DAMAGE_END") != nullptr;
+      std::memset(g_previous + (end ? g_previous_bytes - 8 : 0), 0, 8);
+    }
+    g_previous = static_cast<char*>(block);
+    g_previous_bytes = bytes;
   }
   return block;
 }

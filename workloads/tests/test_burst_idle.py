@@ -53,7 +53,8 @@ def test_keep_hold_chooses_the_window_that_lasts_idle_s(keep_hold: int, idle_pha
 
 
 def test_the_written_memory_is_resident_in_the_burst() -> None:
-    done = run("bench_burst_idle", "10000 0 1 0 2".split())
+    # Large objects: writing only their ends would leave most of their pages out.
+    done = run("bench_burst_idle_v2", "200 0 1 0 2 100000 100000".split())
     assert done.result is not None
     rss = {phase: int(kb) for phase, kb in re.findall(r"cycle 1 (\w+) rss_kb=(\d+)", done.stdout)}
     assert list(rss) == ["burst", "free", "held", "joined"]

@@ -183,8 +183,10 @@ def test_no_program_brings_an_allocator_of_its_own(case: Case) -> None:
     ("rptest", "1 0 1 2 20 100 10 32 1000"),
     ("producer_consumer", "500 64 1 1024"),
 ])
-def test_damage_to_a_live_block_is_found(program: str, args: str) -> None:
-    done = counted(program, args.split(), HZ_COUNT_DAMAGE_AT="8")
+@pytest.mark.parametrize("where", ["start", "end"])
+def test_damage_to_a_live_block_is_found(program: str, args: str, where: str) -> None:
+    place = {"HZ_COUNT_DAMAGE_END": "1"} if where == "end" else {}
+    done = counted(program, args.split(), HZ_COUNT_DAMAGE_AT="8", **place)
     assert done.status == 1
     assert "was changed by someone else" in done.stderr
     assert done.result == {"program": program, "damaged": 1}
