@@ -1,8 +1,9 @@
-// posix_memalign, aligned_alloc, memalign, valloc and pvalloc: every alignment from 1 byte to 1 GiB,
-// and the errors POSIX names.
-#include <cstdlib>
+// posix_memalign, aligned_alloc, memalign, valloc and pvalloc: every alignment from 1 byte to 1
+// GiB, and the errors POSIX names.
 #include <malloc.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "../support/check.h"
 #include "../support/pattern.h"

@@ -1,7 +1,8 @@
 // malloc, calloc and free on their own: what a block is. Distinct, 16-aligned, writable to its last
 // byte, zero when promised, disjoint from every other.
-#include <cstdlib>
 #include <malloc.h>
+
+#include <cstdlib>
 
 #include "../support/check.h"
 #include "../support/mapped.h"
@@ -69,8 +70,8 @@ void check_many_of_one_size() {
     }
     for (size_t i = 0; i < kCount; ++i) {
       const Mismatch wrong = verify(blocks[i], size, Pattern{i, false});
-      CHECK(!wrong.found, "block %zu of %zu of malloc(%zu), at %p, was overwritten", i, kCount, size,
-            blocks[i]);
+      CHECK(!wrong.found, "block %zu of %zu of malloc(%zu), at %p, was overwritten", i, kCount,
+            size, blocks[i]);
       free(blocks[i]);
     }
   }

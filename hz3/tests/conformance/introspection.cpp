@@ -1,14 +1,14 @@
 // The rest of the family: malloc_trim, mallopt, mallinfo, malloc_stats, malloc_info, cfree, the
 // __libc_ names; the completeness of an allocator that means to replace libc's; and libc functions
 // that return blocks the caller frees.
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
-
-#include <fcntl.h>
-#include <pthread.h>
-#include <unistd.h>
 
 #include "../support/check.h"
 #include "../support/pattern.h"

@@ -1,7 +1,8 @@
 // Requests that cannot be met: null and ENOMEM from every function, nothing half done, and the
 // allocator as good as before.
-#include <cstdlib>
 #include <malloc.h>
+
+#include <cstdlib>
 
 #include "../support/check.h"
 #include "conformance.h"
@@ -24,8 +25,8 @@ void check_size(size_t size) {
   expect_enomem("calloc(n, 1)", size, calloc(opaque(size), 1));
   expect_enomem("realloc(NULL, n)", size, realloc(nullptr, opaque(size)));
   expect_enomem("reallocarray(NULL, n, 1)", size, reallocarray(nullptr, opaque(size), 1));
-  for (const size_t alignment : {size_t{8}, size_t{16}, size_t{64}, size_t{4096}, size_t{2} << 20,
-                                 size_t{1} << 30}) {
+  for (const size_t alignment :
+       {size_t{8}, size_t{16}, size_t{64}, size_t{4096}, size_t{2} << 20, size_t{1} << 30}) {
     expect_enomem("memalign", size, memalign(alignment, opaque(size)));
     // C asks for a multiple of the alignment; a size that is none may be refused as invalid.
     void* block = aligned_alloc(alignment, opaque(size));

@@ -12,11 +12,10 @@ namespace hz3_test {
 
 namespace {
 
-constexpr std::align_val_t kAlignments[] = {std::align_val_t{1},    std::align_val_t{8},
-                                            std::align_val_t{16},   std::align_val_t{32},
-                                            std::align_val_t{64},   std::align_val_t{256},
-                                            std::align_val_t{4096}, std::align_val_t{65536},
-                                            std::align_val_t{4 << 20}};
+constexpr std::align_val_t kAlignments[] = {
+    std::align_val_t{1},    std::align_val_t{8},     std::align_val_t{16},
+    std::align_val_t{32},   std::align_val_t{64},    std::align_val_t{256},
+    std::align_val_t{4096}, std::align_val_t{65536}, std::align_val_t{4 << 20}};
 
 void check_block(const char* form, void* block, size_t size, size_t alignment) {
   CHECK(block != nullptr, "%s of %zu bytes returned null", form, size);
@@ -28,19 +27,17 @@ void check_block(const char* form, void* block, size_t size, size_t alignment) {
 // One block of each way to make it, released by each way to release it.
 void check_plain_forms(size_t size) {
   using New = void* (*)(size_t);
-  constexpr New kNews[] = {
-      [](size_t n) { return ::operator new(n); },
-      [](size_t n) { return ::operator new(n, std::nothrow); },
-      [](size_t n) { return ::operator new[](n); },
-      [](size_t n) { return ::operator new[](n, std::nothrow); }};
+  constexpr New kNews[] = {[](size_t n) { return ::operator new(n); },
+                           [](size_t n) { return ::operator new(n, std::nothrow); },
+                           [](size_t n) { return ::operator new[](n); },
+                           [](size_t n) { return ::operator new[](n, std::nothrow); }};
   using Delete = void (*)(void*, size_t);
-  constexpr Delete kDeletes[] = {
-      [](void* p, size_t) { ::operator delete(p); },
-      [](void* p, size_t n) { ::operator delete(p, n); },
-      [](void* p, size_t) { ::operator delete(p, std::nothrow); },
-      [](void* p, size_t) { ::operator delete[](p); },
-      [](void* p, size_t n) { ::operator delete[](p, n); },
-      [](void* p, size_t) { ::operator delete[](p, std::nothrow); }};
+  constexpr Delete kDeletes[] = {[](void* p, size_t) { ::operator delete(p); },
+                                 [](void* p, size_t n) { ::operator delete(p, n); },
+                                 [](void* p, size_t) { ::operator delete(p, std::nothrow); },
+                                 [](void* p, size_t) { ::operator delete[](p); },
+                                 [](void* p, size_t n) { ::operator delete[](p, n); },
+                                 [](void* p, size_t) { ::operator delete[](p, std::nothrow); }};
   for (size_t maker = 0; maker < 4; ++maker) {
     for (size_t i = 0; i < 3; ++i) {
       void* block = kNews[maker](opaque(size));
@@ -95,16 +92,15 @@ void check_throwing() {
           size);
     CHECK(throws_bad_alloc([&] { return ::operator new[](n); }),
           "operator new[](%#zx) did not throw", size);
-    CHECK(::operator new(n, std::nothrow) == nullptr &&
-              ::operator new[](n, std::nothrow) == nullptr,
+    CHECK(::operator new(n, std::nothrow) == nullptr&& ::operator new[](n, std::nothrow) == nullptr,
           "a nothrow operator new(%#zx) did not return null", size);
     if (!g_strict && size > SIZE_MAX - 64) continue;
     CHECK(throws_bad_alloc([&] { return ::operator new(n, a); }),
           "aligned operator new(%#zx) did not throw", size);
     CHECK(throws_bad_alloc([&] { return ::operator new[](n, a); }),
           "aligned operator new[](%#zx) did not throw", size);
-    CHECK(::operator new(n, a, std::nothrow) == nullptr &&
-              ::operator new[](n, a, std::nothrow) == nullptr,
+    CHECK(::operator new(n, a, std::nothrow) == nullptr&& ::operator new[](n, a, std::nothrow) ==
+              nullptr,
           "an aligned nothrow operator new(%#zx) did not return null", size);
   }
 }
@@ -139,7 +135,8 @@ void check_throwing_handler(const char* form, void* (*make)(size_t), bool expect
       [&] {
         std::set_new_handler(throw_at_once);
         void* block = nullptr;
-        const bool threw = throws_bad_alloc([&] { return make(opaque(SIZE_MAX / 2 + 100)); }, &block);
+        const bool threw =
+            throws_bad_alloc([&] { return make(opaque(SIZE_MAX / 2 + 100)); }, &block);
         return block == nullptr && threw == expect_throw ? 0 : 1;
       },
       20, true);
@@ -167,11 +164,11 @@ void check_operator_delete() {
   const std::align_val_t a{64};
   ::operator delete(nullptr);
   ::operator delete[](nullptr);
-  ::operator delete(nullptr, size_t{8});
+  ::operator delete (nullptr, size_t{8});
   ::operator delete[](nullptr, size_t{8});
   ::operator delete(nullptr, a);
   ::operator delete[](nullptr, a);
-  ::operator delete(nullptr, size_t{8}, a);
+  ::operator delete (nullptr, size_t{8}, a);
   ::operator delete[](nullptr, size_t{8}, a);
   ::operator delete(nullptr, std::nothrow);
   ::operator delete[](nullptr, std::nothrow);

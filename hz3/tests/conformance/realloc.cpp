@@ -1,7 +1,8 @@
 // realloc and reallocarray: the content survives every move, shrink and growth, a failure leaves
 // the block as it was, and the corner cases of null and zero behave.
-#include <cstdlib>
 #include <malloc.h>
+
+#include <cstdlib>
 
 #include "../support/check.h"
 #include "../support/pattern.h"
@@ -12,8 +13,8 @@ namespace hz3_test {
 
 namespace {
 
-constexpr size_t kSteps[] = {1,     15,     16,     17,      100,     128,           1000,
-                             2048,  2049,   4096,   5000,    16384,   32768,         32769,
+constexpr size_t kSteps[] = {1,     15,     16,     17,      100,           128,     1000,
+                             2048,  2049,   4096,   5000,    16384,         32768,   32769,
                              65536, 100000, 262144, 1 << 20, (1 << 20) + 1, 3 << 20, 9 << 20};
 
 // From every size to every other, from malloc, calloc and aligned_alloc.

@@ -4,12 +4,12 @@
 // RUNS times, THREADS new threads each run a program of BYTES bytes made from SEED, the run and the
 // thread's number, and hand each other blocks. hz3 is linked in with its own names only and the
 // program keeps the system's malloc, so that it can be built with any sanitizer.
+#include <pthread.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
-
-#include <pthread.h>
 
 #include "../support/check.h"
 #include "../support/rng.h"

@@ -12,8 +12,8 @@ namespace hz3_test {
 
 namespace {
 
-// Seven sizes in eight are below 32 KiB, the others below 16 MiB: large blocks cost page faults, and
-// the paths of small ones are the longer story.
+// Seven sizes in eight are below 32 KiB, the others below 16 MiB: large blocks cost page faults,
+// and the paths of small ones are the longer story.
 constexpr unsigned kSmallShifts = 15;
 constexpr unsigned kAllShifts = 24;
 constexpr unsigned kMaxAlignmentShift = 21;
@@ -174,7 +174,8 @@ void Interpreter::step() {
       resize(slot_operand());
       break;
     case 10:
-      if (const FuzzBlock& slot = slot_operand(); slot.address != nullptr) check(slot, "while alive");
+      if (const FuzzBlock& slot = slot_operand(); slot.address != nullptr)
+        check(slot, "while alive");
       break;
     case 11:
       make_many(byte());

@@ -1,13 +1,13 @@
 // The fuzzer's language: a string of bytes is a program of heap operations, run on the hz3_ API
 // against a shadow that knows every block's size, alignment and content. Any string is a valid
-// program, so that a coverage-guided fuzzer can mutate freely; a short string is a short program, so
-// that it can shrink a finding. A wrong answer prints one line and aborts.
+// program, so that a coverage-guided fuzzer can mutate freely; a short string is a short program,
+// so that it can shrink a finding. A wrong answer prints one line and aborts.
 #pragma once
+
+#include <pthread.h>
 
 #include <cstddef>
 #include <cstdint>
-
-#include <pthread.h>
 
 #include "../support/pattern.h"
 

@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
+from elftools.elf.elffile import ELFFile  # type: ignore[import]
 
 # Longest hot path allowed, return included. A pair costs about 35 to 45 instructions in the best
 # allocators, of which the caller's loop and the PLT have 13.

@@ -11,7 +11,7 @@ import platform
 import re
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
+from elftools.elf.elffile import ELFFile  # type: ignore[import]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

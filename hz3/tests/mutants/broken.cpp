@@ -1,14 +1,14 @@
 // The mutants' implementation over libc's __libc_ functions, which no preload replaces.
 #include "broken.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-
-#include <dlfcn.h>
-#include <pthread.h>
 
 extern "C" {
 void* __libc_malloc(size_t);

@@ -1,16 +1,16 @@
-// corruption [CASE…]: what hz3 says it detects. Each case misuses the heap in a child process, which
-// must be stopped by abort with a line on stderr that begins with "hz3: " and names the fault, at
-// the latest when the caches are flushed. Without arguments every case runs.
+// corruption [CASE…]: what hz3 says it detects. Each case misuses the heap in a child process,
+// which must be stopped by abort with a line on stderr that begins with "hz3: " and names the
+// fault, at the latest when the caches are flushed. Without arguments every case runs.
 //
 // Not promised, and so not here: a double free of a block that has meanwhile been handed out again,
 // and writes past a block's end.
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
-
-#include <pthread.h>
-#include <sys/resource.h>
 
 #include "../support/check.h"
 #include "../support/child.h"

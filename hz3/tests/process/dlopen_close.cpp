@@ -3,13 +3,13 @@
 //
 // dlopen_close --allocator LIBRARY ROUNDS: no preload; the allocator itself is loaded late, used
 // through its hz3_ names from threads that outlive dlclose, and loaded again.
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
 #include <new>
-
-#include <dlfcn.h>
-#include <pthread.h>
 
 #include "../support/check.h"
 #include "../support/pattern.h"
@@ -85,10 +85,10 @@ void visit_late_allocator(const char* path) {
   pthread_barrier_t used, closed;
   pthread_barrier_init(&used, nullptr, kThreads + 1);
   pthread_barrier_init(&closed, nullptr, kThreads + 1);
-  Visitor visitor{{symbol<void*(size_t)>(library, "hz3_malloc"),
-                   symbol<void(void*)>(library, "hz3_free")},
-                  &used,
-                  &closed};
+  Visitor visitor{
+      {symbol<void*(size_t)>(library, "hz3_malloc"), symbol<void(void*)>(library, "hz3_free")},
+      &used,
+      &closed};
   if (visitor.allocator.allocate == nullptr || visitor.allocator.release == nullptr) return;
   pthread_t threads[kThreads];
   for (pthread_t& thread : threads) {

@@ -1,13 +1,13 @@
 // foreign: blocks of the allocator behind the one under test (libc's own), handed to it. They exist
 // in every program: made before the allocator was there, or by a library bound to libc directly.
 // free, realloc and malloc_usable_size must pass them on and touch nothing of theirs.
+#include <malloc.h>
+#include <pthread.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
 #include <new>
-
-#include <pthread.h>
 
 #include "../support/check.h"
 #include "../support/pattern.h"

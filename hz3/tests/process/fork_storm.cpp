@@ -1,12 +1,13 @@
-// fork_storm FORKS THREADS [ALARM_S]: a process whose threads are inside malloc and free all the time forks
-// again and again. Every child must be able to use its copy of the heap, whatever the other threads
-// held at that moment: it frees blocks of its parent, allocates, starts a thread of its own, forks
-// once more, and exits. A child that hangs is killed by its alarm and counts as a finding.
-#include <atomic>
-#include <cstdlib>
-
+// fork_storm FORKS THREADS [ALARM_S]: a process whose threads are inside malloc and free all the
+// time forks again and again. Every child must be able to use its copy of the heap, whatever the
+// other threads held at that moment: it frees blocks of its parent, allocates, starts a thread of
+// its own, forks once more, and exits. A child that hangs is killed by its alarm and counts as a
+// finding.
 #include <pthread.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
 
 #include "../support/check.h"
 #include "../support/child.h"
@@ -102,9 +103,9 @@ int main(int argc, char** argv) {
     CHECK(block != nullptr, "malloc(%zu) returned null", size);
     fill(block, size, pattern);
     Rng child_rng(rng.next());
-    const ChildEnd end = run_child(
-        [&] { return use_heap(child_rng, i % 8 == 0 ? 1 : 0, block, size, pattern); },
-        g_child_alarm_s);
+    const ChildEnd end =
+        run_child([&] { return use_heap(child_rng, i % 8 == 0 ? 1 : 0, block, size, pattern); },
+                  g_child_alarm_s);
     CHECK(end.ok(), "child %d of %d ended with %s %d%s", i, forks, end.how(), end.status,
           !end.exited && end.status == SIGALRM ? " (it hung)" : "");
     CHECK(!verify(block, size, pattern).found, "child %d changed a block of its parent", i);

@@ -1,16 +1,16 @@
 // oom [LIMIT_MB]: the program starts itself again under RLIMIT_AS and uses up all memory there is.
 // Every way to allocate must end in null with ENOMEM, not in a crash; what was allocated before
 // must be intact; and once it is freed, memory must be there again, for other sizes too.
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <malloc.h>
 #include <new>
-
-#include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "../support/check.h"
 #include "../support/pattern.h"
@@ -113,8 +113,8 @@ int run_limited() {
     CHECK(first * size >= (size_t{16} << 20), "only %zu blocks of %zu bytes fit under the limit",
           first, size);
     const size_t second = exhaust(size);
-    CHECK(second * 4 >= first * 3, "%zu blocks of %zu bytes fit, after freeing them only %zu", first,
-          size, second);
+    CHECK(second * 4 >= first * 3, "%zu blocks of %zu bytes fit, after freeing them only %zu",
+          first, size, second);
     // Memory of one size must come back for every other.
     for (const size_t other : kSizes) {
       void* block = malloc(other);

@@ -2,12 +2,12 @@
 // constructors, in thread_local objects and their destructors, and in the destructor of a pthread
 // key, which runs after the C++ ones and asks to be run again, so that the last rounds happen when
 // the allocator has long torn its own per-thread state down.
+#include <pthread.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
-
-#include <pthread.h>
 
 namespace {
 
@@ -74,7 +74,8 @@ __attribute__((destructor)) void on_unload() {
 }  // namespace
 
 extern "C" void plugin_use_thread() {
-  for (int i = 0; i < 500; ++i) t_object.strings[i] = std::string(static_cast<size_t>(i) % 300, 'a');
+  for (int i = 0; i < 500; ++i)
+    t_object.strings[i] = std::string(static_cast<size_t>(i) % 300, 'a');
   auto* state = new (malloc(sizeof(KeyValue))) KeyValue();
   state->text = static_cast<char*>(malloc(5000));
   memset(state->text, 'k', 4999);

@@ -2,14 +2,14 @@
 // threads that are already gone, leaves blocks behind for later ones, and ends; some are detached,
 // some end at the same instant, some never free anything of their own. What a thread leaves behind
 // must be found again: after the first waves the process may not grow any further.
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <malloc.h>
-
-#include <fcntl.h>
-#include <pthread.h>
-#include <unistd.h>
 
 #include "../support/check.h"
 #include "../support/mapped.h"

@@ -8,11 +8,6 @@
 // alone; with one worker the run repeats exactly. --fail-madvise makes the kernel refuse every
 // MADV_DONTNEED and process_madvise: memory that could not be given back must not be taken for
 // zeroed. On a finding: one line with seed, worker, operation and address; status 1.
-#include <cstddef>
-#include <cstdlib>
-#include <cstring>
-
-#include <csignal>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,6 +15,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
 
 #include "../support/check.h"
 #include "../support/mapped.h"

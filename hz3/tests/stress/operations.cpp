@@ -1,13 +1,14 @@
 // What a worker does: make blocks by every function of the family, check them, resize them, hand
-// them to others, free them. Each block is checked when it is made (alignment, usable size, zeroes),
-// when it is released, and now and then in between.
+// them to others, free them. Each block is checked when it is made (alignment, usable size,
+// zeroes), when it is released, and now and then in between.
 #include "operations.h"
+
+#include <malloc.h>
 
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
-#include <malloc.h>
 #include <new>
 
 #include "../support/check.h"
@@ -25,7 +26,8 @@ void stop(const Worker& worker, const char* format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  say("FAIL api_stress: seed %lu worker %u op %lu: %s", g_arena.seed, worker.index, worker.op, text);
+  say("FAIL api_stress: seed %lu worker %u op %lu: %s", g_arena.seed, worker.index, worker.op,
+      text);
   _exit(1);
 }
 
@@ -85,7 +87,7 @@ Block allocate(Worker& worker, size_t size) {
   } else {
     block.origin = Origin::kNewAligned;
     block.alignment = size_t{16} << rng.below(9);
-    block.address = ::operator new(size, std::align_val_t{block.alignment}, std::nothrow);
+    block.address = ::operator new (size, std::align_val_t{block.alignment}, std::nothrow);
   }
   return block;
 }
@@ -95,10 +97,12 @@ void check_new_block(const Worker& worker, const Block& block) {
     stop(worker, "allocation of %zu bytes at alignment %zu failed, errno %d", block.size,
          block.alignment, errno);
   }
-  // Blocks under 16 bytes at 8-byte steps are common practice; the conformance test is the stricter.
-  const size_t wanted = block.origin != Origin::kNewAligned && block.alignment == 16 && block.size < 16
-                            ? 8
-                            : block.alignment;
+  // Blocks under 16 bytes at 8-byte steps are common practice; the conformance test is the
+  // stricter.
+  const size_t wanted =
+      block.origin != Origin::kNewAligned && block.alignment == 16 && block.size < 16
+          ? 8
+          : block.alignment;
   if (!aligned_to(block.address, wanted)) {
     stop(worker, "block of %zu bytes at %p is not aligned to %zu", block.size, block.address,
          wanted);

@@ -3,13 +3,13 @@
 // built on the stack and leave through write(2): a test of malloc must not need malloc to complain.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-
-#include <unistd.h>
 
 namespace hz3_test {
 
@@ -62,14 +62,14 @@ inline int verdict() {
 }  // namespace hz3_test
 
 // CHECK(condition, "printf format", …): the format says what was expected and what was seen.
-#define CHECK(condition, ...)                                                               \
-  do {                                                                                      \
-    static std::atomic<int> check_reports{0};                                               \
-    if (!(condition)) {                                                                     \
-      if (check_reports.fetch_add(1) < ::hz3_test::kMaxReportsPerCheck) {                   \
-        ::hz3_test::fail(__FILE__, __LINE__, __VA_ARGS__);                                  \
-      } else {                                                                              \
-        ::hz3_test::g_failures.fetch_add(1);                                                \
-      }                                                                                     \
-    }                                                                                       \
+#define CHECK(condition, ...)                                             \
+  do {                                                                    \
+    static std::atomic<int> check_reports{0};                             \
+    if (!(condition)) {                                                   \
+      if (check_reports.fetch_add(1) < ::hz3_test::kMaxReportsPerCheck) { \
+        ::hz3_test::fail(__FILE__, __LINE__, __VA_ARGS__);                \
+      } else {                                                            \
+        ::hz3_test::g_failures.fetch_add(1);                              \
+      }                                                                   \
+    }                                                                     \
   } while (false)

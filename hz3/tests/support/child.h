@@ -2,12 +2,12 @@
 // take the test with it. The child has an alarm: a deadlock becomes a signal and a finding.
 #pragma once
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "check.h"
 
@@ -15,7 +15,7 @@ namespace hz3_test {
 
 struct ChildEnd {
   bool exited = false;
-  int status = 0;  // exit status when `exited`, else the signal
+  int status = 0;         // exit status when `exited`, else the signal
   char output[512] = {};  // the beginning of what the child wrote on stderr
 
   bool ok() const { return exited && status == 0; }

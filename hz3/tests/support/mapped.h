@@ -2,12 +2,12 @@
 // kept in the heap would hide its faults by moving with them, and would count as its memory.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <new>
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "check.h"
 

@@ -33,8 +33,8 @@ class Rng {
   // sizes dominate the count while large ones dominate the bytes.
   size_t log_uniform(size_t low, size_t high) {
     const double unit = static_cast<double>(next() >> 11) * 0x1p-53;
-    const double span = std::log(static_cast<double>(high) + 1.0) -
-                        std::log(static_cast<double>(low));
+    const double span =
+        std::log(static_cast<double>(high) + 1.0) - std::log(static_cast<double>(low));
     const auto size = static_cast<size_t>(static_cast<double>(low) * std::exp(unit * span));
     return size > high ? high : size < low ? low : size;
   }

@@ -4,9 +4,9 @@
 // same object.
 #pragma once
 
-#include <cstring>
-
 #include <dlfcn.h>
+
+#include <cstring>
 
 namespace hz3_test {
 
