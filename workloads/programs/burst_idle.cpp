@@ -27,7 +27,7 @@ constexpr std::uint64_t kShortIdleNs = 100000000;  // of the window that is not 
 struct alignas(64) Lane {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
-  std::uint64_t kept = 0;  // live objects, at the front of the share
+  std::uint64_t kept = 0;       // live objects, at the front of the share
   std::uint64_t survivors = 0;  // objects and bytes kept in the last cycle
   std::uint64_t survivor_bytes = 0;
   std::uint64_t ticks = 0;
