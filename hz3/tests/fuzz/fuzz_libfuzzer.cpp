@@ -1,6 +1,6 @@
 // Entry point for libFuzzer (clang): the same programs as fuzz_driver's, found by coverage.
 //
-//   meson compile hz3-fuzz-libfuzzer && <build>/hz3/tests/hz3-fuzz-libfuzzer -max_total_time=600
+//   meson compile hz3-fuzz-libfuzzer && <build>/hz3/tests/fuzz/hz3-fuzz-libfuzzer -max_total_time=600
 //   CORPUS
 //
 // A finding is a file that `fuzz_driver --replay FILE` runs again in any build.
