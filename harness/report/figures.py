@@ -40,7 +40,7 @@ class Figures:
             return None
         alt = f"Memory over time in lane {workload}, phases aligned"
         if lane.left_out:
-            alt += f"; {lane.left_out} runs with other phases or no series are left out"
+            alt += f"; left out for other phases or no series: {lane.left_out}"
         with canvas.style():
             drawing = curves_plot.draw(lane, self._order, self._describe)
             return self._save(drawing, f"memory-{workload}", alt)

@@ -38,7 +38,7 @@ def _with_status(verdict: Verdict, status: Status) -> list[GateVerdict]:
 
 def _open_question(gate: GateVerdict) -> str:
     if gate.needs_blocks:
-        return f"{gate_sentence(gate)} needs about {gate.needs_blocks} more blocks"
+        return f"{gate_sentence(gate)} needs about {words.counted(gate.needs_blocks, 'more block')}"
     return f"{gate_sentence(gate)}: {gate.note or 'undecided'}"
 
 
@@ -47,7 +47,8 @@ def why(verdict: Verdict) -> str:
     if verdict.status is Status.VOID:
         return _sentence(verdict.reasons[:1] or ["the run does not count"])
     if verdict.status is Status.COMPLETE:
-        return f"{verdict.blocks} blocks, {verdict.runs} runs; a table judges nothing."
+        made = f"{words.counted(verdict.blocks, 'block')}, {words.counted(verdict.runs, 'run')}"
+        return f"{made}; a table judges nothing."
     if verdict.status is Status.INCONCLUSIVE:
         gates = _with_status(verdict, Status.INCONCLUSIVE)
         return _sentence([_open_question(g) for g in gates] or verdict.reasons[:1])

@@ -33,13 +33,15 @@ def _basis(data: RunData) -> list[Part]:
     verdict = data.verdict
     if verdict is None:
         runs = data.measured()
-        return [Paragraph(f"So far {len({r.block for r in runs})} blocks, {len(runs)} runs.")]
+        return [Paragraph(f"So far {words.counted(len({r.block for r in runs}), 'block')}, "
+                          f"{words.counted(len(runs), 'run')}.")]
     quick = " This was a **quick** run: small arguments, one look." if _quick(data) else ""
-    looks = f"look {verdict.look} of {verdict.looks}" if verdict.looks > 1 else "one look"
+    looks = f", look {verdict.look} of {verdict.looks}" if verdict.looks > 1 else ""
     parts: list[Part] = [
         Paragraph(
-            f"{verdict.blocks} measured blocks, {verdict.runs} runs, {looks}; "
-            f"{verdict.disturbed_runs} runs were disturbed by the machine.{quick}"
+            f"{words.counted(verdict.blocks, 'measured block')}, "
+            f"{words.counted(verdict.runs, 'run')}{looks}; "
+            f"{words.counted(verdict.disturbed_runs, 'run')} disturbed by the machine.{quick}"
         )
     ]
     reasons = _beside_the_gates(verdict)
@@ -51,7 +53,7 @@ def _basis(data: RunData) -> list[Part]:
 def _beside_the_gates(verdict: Verdict) -> list[str]:
     """The judge's reasons but for its line on each gate, which the table of gates says better."""
     lines = tuple(f"{gate.id}: {gate.status.value} " for gate in verdict.gates)
-    return [reason for reason in verdict.reasons if not reason.startswith(lines)]
+    return [reason for reason in verdict.reasons if not (lines and reason.startswith(lines))]
 
 
 def _quick(data: RunData) -> bool:
@@ -97,7 +99,7 @@ def gates(data: RunData) -> list[Part]:
     if data.verdict is None:
         return []
     if not data.verdict.gates:
-        return [Paragraph("This experiment declares no gate.")]
+        return []
     rows = [gate_cells(gate) for gate in data.verdict.gates]
     header = tuple(rows[0])
     align = "".join("l" if name in _GATE_TEXT_COLUMNS else "r" for name in header)

@@ -51,14 +51,6 @@ _KINDS = {
 
 NONE = "–"
 
-STATUS_MEANING = {
-    "GO": "every gate is decided in favour",
-    "COMPLETE": "a table; nothing is judged",
-    "NO-GO": "a gate is decided against",
-    "INCONCLUSIVE": "the intervals are too wide to decide",
-    "VOID": "the run does not count",
-}
-
 
 def phase(name: str) -> str:
     return PHASES.get(name, name.replace("_", " "))
@@ -129,6 +121,11 @@ def _scaled(value: float, suffix: str) -> str:
 
 def _count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def ratio(value: Optional[float]) -> str:

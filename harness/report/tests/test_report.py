@@ -216,7 +216,7 @@ def test_a_run_left_out_of_the_curves_is_said(run_dir: MakeRun) -> None:
     root = run_dir()
     lost = sorted((root / "memory").glob("0003-idle-*.csv"))
     lost[0].unlink()
-    assert "; 1 runs with other phases or no series are left out" in report_of(root)
+    assert "; left out for other phases or no series: 1" in report_of(root)
 
 
 def test_without_references_the_tables_hold_hz3_only(run_dir: MakeRun) -> None:
