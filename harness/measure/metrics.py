@@ -20,14 +20,13 @@ _PLAIN = ("minflt", "majflt", "nvcsw", "nivcsw")
 
 def metrics_of(line: Mapping[str, Any]) -> Tuple[Dict[str, float], Dict[str, str]]:
     """Numbers and texts of a run; `line` is the runner's JSON object."""
-    numbers: Dict[str, float] = {}
+    numbers = _accounting(line)
     texts: Dict[str, str] = {}
     for key, value in (line.get("result") or {}).items():
         if isinstance(value, str):
             texts[key] = value
         elif _is_number(value):
             numbers[key] = float(value)
-    numbers.update(_accounting(line))
     numbers.update(memory_metrics(line.get("marks") or [], texts.get("idle_phase")))
     return numbers, texts
 

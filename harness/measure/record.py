@@ -20,30 +20,45 @@ class Asked:
     args: Sequence[str]
     patterns: Mapping[str, str]
     sample_ms: int
+    single_threaded: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a run: the runner's `line`, its output, and the CPU time that the whole machine
+    spent meanwhile (None where it cannot be read)."""
+
+    line: Mapping[str, Any]
+    stdout: str
+    stderr: str
+    started_utc: str
+    busy_s: Optional[float] = None
 
 
 def run_record(
-    block: int, kind: str, slot: Slot, asked: Asked, line: Mapping[str, Any], *, stdout: str, stderr: str, started_utc: str, csv: Optional[str]
+    block: int, kind: str, slot: Slot, asked: Asked, seen: Seen, csv: Optional[str]
 ) -> Tuple[RunRecord, StatsLines]:
     """The record of a run that did not fail, and the stats lines it printed. Own figures of the
     workload go before the runner's of the same name, figures read from output before both."""
-    numbers, texts = metrics_of(line)
-    stats = parse_stats(stderr)
-    figures, missing = command_metrics(asked.patterns, stdout + "\n" + stderr)
+    numbers, texts = metrics_of(seen.line)
+    stats = parse_stats(seen.stderr)
+    figures, missing = command_metrics(asked.patterns, seen.stdout + "\n" + seen.stderr)
     metrics: Dict[str, float] = {**numbers, **stats.numbers, **figures}
-    why = reasons(line, program=asked.program, args=asked.args, missing_figures=missing, series_wanted=asked.sample_ms > 0)
+    why = reasons(
+        seen.line, program=asked.program, args=asked.args, missing_figures=missing, series_wanted=asked.sample_ms > 0
+    )
     record = RunRecord(
         block=block,
         kind=kind,
         position=slot.position,
         workload=slot.workload,
         arm=slot.arm,
-        started_utc=started_utc,
+        started_utc=seen.started_utc,
         metrics=dict(sorted(metrics.items())),
         strings={**texts, **stats.texts},
         counts=not why,
         reasons=why,
-        disturbed=disturbances(line),
+        disturbed=disturbances(seen.line, busy_s=seen.busy_s, single_threaded=asked.single_threaded),
         csv=csv,
     )
     return record, stats

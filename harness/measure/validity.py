@@ -2,18 +2,35 @@
 
 Two different things: a run that *failed* (crashed, timed out, ended with a status) makes its block
 void, and the block is run again; a run that ended well but did not do its work is kept and shown, with
-the reasons here, and no verdict uses it. The limit of remote fallbacks is the seeds' 0.1 %: above it
-frees were local and the lane measured something else.
+the reasons here, and no verdict uses it. From 0.1 % of remote fallbacks on, frees were local and the
+lane measured something else.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence
 
 from harness.measure.metrics import phases
 
 REMOTE_FALLBACK_LIMIT = 0.001
 DECLARED_VOID = 3
+
+
+@dataclass(frozen=True)
+class _IdlePlace:
+    """Which arguments, counted from 0, say how long and how often a program idles."""
+
+    idle_s: int
+    cycles: int
+    default_cycles: int = 1
+
+
+_IDLE_ARGUMENTS = {
+    "bench_burst_idle": _IdlePlace(1, 2),
+    "bench_burst_idle_v2": _IdlePlace(1, 2),
+    "survivors": _IdlePlace(2, 6),
+}
 
 # A workload may end its idle window a timer tick early without having cut it short.
 _IDLE_TOLERANCE = 0.99
@@ -74,11 +91,13 @@ def _fallback(result: Mapping[str, Any]) -> List[str]:
 
 
 def _cut_short(line: Mapping[str, Any], program: Optional[str], args: Sequence[str]) -> List[str]:
-    """A burst/idle run must have idled for cycles x idle_s, and in the phase it names."""
-    if program not in ("bench_burst_idle", "bench_burst_idle_v2") or len(args) < 3:
+    """A program that idles must have idled for cycles x idle_s, and in the phase it names."""
+    place = _IDLE_ARGUMENTS.get(program or "")
+    if place is None or len(args) <= place.idle_s:
         return []
     try:
-        idle_s, cycles = float(args[1]), int(args[2])
+        idle_s = float(args[place.idle_s])
+        cycles = int(args[place.cycles]) if len(args) > place.cycles else place.default_cycles
     except ValueError:
         return []
     found = []

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from harness.errors import Interrupted, UserError, failed
-from harness.measure.record import Asked, run_record
+from harness.measure.record import Asked, Seen, run_record
 from harness.measure.validity import failure, unmapped
 from harness.model import Block, BlockRecord, RunRecord, Slot, Status, json_text
 from harness.process import Finished, run_process, tail
 from harness.run.cpus import CpuSets
 from harness.run.directory import RunDirectory
+from harness.run.machine import busy_cpu_s
 from harness.run.environment import arm_environments, lane_environment
 from harness.run.store import disk_errors, move_whole, write_whole
 
@@ -101,25 +102,25 @@ class BlockRunner:
             for stale in (out, err):
                 stale.unlink(missing_ok=True)
         job = make_job(lane, arm, env, cwd=self.cwd, out=out, err=err, csv=series if lane.asked.sample_ms > 0 else None)
-        started = self.now()
+        started, busy = self.now(), busy_cpu_s()
         line = start_runner(self.runner, job)
-        stdout, stderr = _text(out), _text(err)
-        self._check(slot, lane, arm, line, stdout, stderr)
+        after = busy_cpu_s()
+        spent = None if busy is None or after is None else after - busy
+        seen = Seen(line, _text(out), _text(err), started, spent)
+        self._check(slot, lane, arm, seen)
         csv = self.directory.series_name(block.index, slot.workload, slot.arm) if series.exists() else None
-        record, _ = run_record(
-            block.index, block.kind, slot, lane.asked, line, stdout=stdout, stderr=stderr, started_utc=started, csv=csv
-        )
+        record, _ = run_record(block.index, block.kind, slot, lane.asked, seen, csv)
         return record, series if csv else None
 
-    def _check(self, slot: Slot, lane: Lane, arm: ReadyArm, line: Mapping[str, Any], stdout: str, stderr: str) -> None:
+    def _check(self, slot: Slot, lane: Lane, arm: ReadyArm, seen: Seen) -> None:
         """A failed workload voids the block; a library that is not there makes the experiment void,
         because every further run would measure something else."""
-        why = failure(line, declares_void=lane.asked.program is not None)
+        why = failure(seen.line, declares_void=lane.asked.program is not None)
         if why is not None:
-            raise BlockFailed(f"lane {slot.workload}, arm {slot.arm}: {why}", tail(stderr or stdout))
-        missing = unmapped(line, [arm.preload] if arm.preload else [])
+            raise BlockFailed(f"lane {slot.workload}, arm {slot.arm}: {why}", tail(seen.stderr or seen.stdout))
+        missing = unmapped(seen.line, [arm.preload] if arm.preload else [])
         if missing:
-            complaint = next((text for text in stderr.splitlines() if "preload" in text), "")
+            complaint = next((text for text in seen.stderr.splitlines() if "preload" in text), "")
             raise UserError(
                 f"VOID: lane {slot.workload}, arm {slot.arm}: the arm's library was not mapped in the process, so the run "
                 f"measured another allocator. {' '.join(lane.argv[:1])} may be static, setuid, or clear its environment"

@@ -13,7 +13,15 @@ from typing import List, Optional, Sequence
 
 # Programs of workloads/ that never have more than one thread.
 SINGLE_THREADED = frozenset(
-    {"bench_ssot", "bench_dist", "malloc_large", "random_ring", "survivors", "bench_micro"}
+    {
+        "bench_ssot",
+        "bench_dist",
+        "ring_replace",
+        "malloc_large",
+        "micro_pairs",
+        "micro_resize",
+        "micro_aligned",
+    }
 )
 
 
@@ -27,10 +35,14 @@ def usable_cpus() -> List[int]:
     return sorted(os.sched_getaffinity(0))
 
 
+def single_threaded(program: Optional[str]) -> bool:
+    """False for a command (None), of whose threads nothing is known."""
+    return program is not None and program.rsplit("/", 1)[-1] in SINGLE_THREADED
+
+
 def cpu_sets(program: Optional[str], usable: Sequence[int]) -> CpuSets:
-    """`program` is None for a command, of whose threads nothing is known."""
+    """For a program of workloads/, or None for a command."""
     if len(usable) < 2:
         return CpuSets(list(usable), list(usable))
-    name = (program or "").rsplit("/", 1)[-1]
-    workload = [usable[0]] if name in SINGLE_THREADED else list(usable)
+    workload = [usable[0]] if single_threaded(program) else list(usable)
     return CpuSets(workload, [usable[-1]])

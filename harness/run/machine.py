@@ -58,6 +58,12 @@ def pressure(what: str) -> Optional[float]:
     return float(match[1]) if match else None
 
 
+def busy_cpu_s() -> Optional[float]:
+    """CPU seconds that all processes and interrupts have used since boot, in steps of a tick."""
+    match = re.match(r"cpu +(\d+) (\d+) (\d+) \d+ \d+ (\d+) (\d+)", read_text("/proc/stat") or "")
+    return sum(map(int, match.groups())) / os.sysconf("SC_CLK_TCK") if match else None
+
+
 def _field(text: str, name: str) -> Optional[str]:
     match = re.search(rf"^{re.escape(name)}\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1].strip() if match else None

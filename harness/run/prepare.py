@@ -22,7 +22,7 @@ from harness.measure.record import Asked
 from harness.model import AA, BASE, ArmFacts
 from harness.peers.resolve import ResolvedPeer, resolve
 from harness.run.block import Lane
-from harness.run.cpus import cpu_sets, usable_cpus
+from harness.run.cpus import cpu_sets, single_threaded, usable_cpus
 from harness.run.environment import SEARCH_PATH, lane_environment
 
 AA_KIND = "aa"
@@ -112,7 +112,7 @@ def _lane(name: str, lane: Workload, tree: BuildTree, usable: List[int]) -> Lane
     else:
         words = lane.command or []
         argv = [find_program(words[0], tree.root) or words[0], *words[1:], *lane.args]
-    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms)
+    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms, single_threaded(lane.program))
     return Lane(name, argv, asked, lane.env, float(lane.timeout_s), cpu_sets(lane.program, usable))
 
 

@@ -85,7 +85,8 @@ class Progress:
             from rich.progress import Progress as Bar
 
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-            self._bar = Bar(*columns, console=Console(file=self._stream), transient=True)
+            # Drawn only when told to: a bar that refreshes itself takes CPU time from the runs.
+            self._bar = Bar(*columns, console=Console(file=self._stream), transient=True, auto_refresh=False)
             self._bar.start()
             self._task = self._bar.add_task("starting", total=self.pace.goal, left="")
         return self
@@ -118,3 +119,4 @@ class Progress:
         left = self.pace.left()
         shown = f"about {left} left" if left else ""
         self._bar.update(self._task, description=text, completed=self.pace.done, total=self.pace.goal, left=shown)
+        self._bar.refresh()

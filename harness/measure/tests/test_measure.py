@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.measure.disturbance import LIMITS, disturbances
 from harness.measure.metrics import command_metrics, memory_metrics, metrics_of
-from harness.measure.record import Asked, run_record
+from harness.measure.record import Asked, Seen, run_record
 from harness.measure.stats_lines import parse_stats
 from harness.measure.validity import failure, reasons, unmapped
 from harness.model import MEASURED, Slot
@@ -178,12 +178,18 @@ def test_reasons_not_to_count(changes: Dict[str, Any], words: str) -> None:
     assert any(words in reason for reason in why(line(**changes)))
 
 
+def test_survivors_idles_at_other_places_of_its_arguments() -> None:
+    assert why(line(), "survivors", "2000 5 1 2 16 64 2") == []
+    assert "phase joined lasted 1.00 s, less than 2 s" in why(line(), "survivors", "2000 5 2 2 16 64 2")
+    assert "it marked 2 idle phases (joined) in 1 cycles" in why(line(), "survivors", "2000 5 1 2")
+
+
 def test_few_fallbacks_are_allowed() -> None:
     assert why(line(result={"fallback_rate": 0.00099}), "bench_mt_remote", "4 1000") == []
 
 
 def test_a_quiet_machine_marks_nothing() -> None:
-    assert disturbances(line()) == []
+    assert disturbances(line(), busy_s=2.2, single_threaded=True) == []
     assert disturbances(line(machine={})) == []
 
 
@@ -198,18 +204,34 @@ def test_a_quiet_machine_marks_nothing() -> None:
     ],
 )
 def test_disturbances(changes: Dict[str, Any], words: str) -> None:
-    assert disturbances(line(**changes)) == [words]
+    assert disturbances(line(**changes), single_threaded=True) == [words]
+
+
+def test_threads_that_press_on_each_other_accuse_nobody() -> None:
+    crowded = line(machine={"psi_cpu_some_us": 2_000_000}, nivcsw=5000)
+    assert disturbances(crowded, busy_s=2.1) == []
+    assert disturbances(crowded, busy_s=2.1 + 1.2) == ["other processes used 54% of a CPU"]
+
+
+def test_the_runner_is_not_a_foreigner() -> None:
+    assert disturbances(line(runner_cpu_ns=500_000_000), busy_s=2.6) == []
+    assert disturbances(line(runner_cpu_ns=None), busy_s=2.6) == ["other processes used 25% of a CPU"]
+    assert disturbances(line(user_ns=None), busy_s=9.0) == []
 
 
 def test_limits_are_exclusive_and_short_runs_are_not_marked() -> None:
     assert disturbances(line(machine={"steal_ms": 2400 * LIMITS.steal_share})) == []
-    assert disturbances(line(wall_ns=10_000_000, machine={"steal_ms": 10})) == []
+    assert disturbances(line(wall_ns=10_000_000, machine={"steal_ms": 10}), busy_s=1.0) == []
+
+
+def test_own_figures_go_before_the_runners() -> None:
+    assert metrics_of(line(result={"minflt": 3}))[0]["minflt"] == 3
 
 
 def test_the_record_of_a_run() -> None:
     asked = Asked("bench_burst_idle_v2", ["100", "1", "2", "0", "4"], {"rate": r"rate (\d+)"}, 10)
     record, stats = run_record(
-        3, MEASURED, Slot("idle", "treat", 2), asked, line(), stdout="rate 9\n", stderr="[S] n=1 who=me\n", started_utc="T", csv="memory/x.csv"
+        3, MEASURED, Slot("idle", "treat", 2), asked, Seen(line(), "rate 9\n", "[S] n=1 who=me\n", "T"), "memory/x.csv"
     )
     assert (record.block, record.workload, record.arm, record.position) == (3, "idle", "treat", 2)
     assert record.counts and record.reasons == []
@@ -221,8 +243,6 @@ def test_the_record_of_a_run() -> None:
 
 def test_a_figure_that_was_not_found_keeps_the_run_from_counting() -> None:
     asked = Asked(None, [], {"rate": r"rate (\d+)"}, 0)
-    record, _ = run_record(
-        0, MEASURED, Slot("x", "base", 0), asked, line(result=None), stdout="", stderr="", started_utc="T", csv=None
-    )
+    record, _ = run_record(0, MEASURED, Slot("x", "base", 0), asked, Seen(line(result=None), "", "", "T"), None)
     assert not record.counts and record.reasons == ["figure rate was not found in its output"]
     assert "rate" not in record.metrics

@@ -58,7 +58,7 @@ def test_a_lane_may_not_set_what_the_harness_sets(name: str) -> None:
 def test_single_threaded_programs_are_pinned_away_from_the_sampler() -> None:
     pinned = cpu_sets("bench_ssot", [2, 3, 5])
     assert (pinned.workload, pinned.sampler) == ([2], [5])
-    assert cpu_sets("micro/bench_micro", [0, 1]).workload == [0]
+    assert cpu_sets("micro/micro_pairs", [0, 1]).workload == [0]
 
 
 @pytest.mark.parametrize("program", ["bench_mt_remote", None])

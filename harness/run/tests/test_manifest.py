@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 import pytest
 
 from harness.errors import UserError
-from harness.run.machine import STEADY, chosen, machine_facts
+from harness.run.machine import STEADY, busy_cpu_s, chosen, machine_facts
 from harness.run.manifest import check_drift, git_state, machine_warnings
 
 MANIFEST: Dict[str, Any] = {
@@ -84,3 +84,10 @@ def test_warnings_of_a_bad_machine_and_of_a_good_one() -> None:
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
     assert git_state(tmp_path) == {"commit": None, "dirty": None}
+
+
+def test_busy_time_only_grows() -> None:
+    first = busy_cpu_s()
+    assert first is not None and first > 0
+    second = busy_cpu_s()
+    assert second is not None and second >= first
