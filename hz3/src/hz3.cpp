@@ -5,6 +5,7 @@
 #include "api/process.hpp"
 
 #ifndef HZ3_NO_OVERRIDE
+#include "api/introspection.hpp"
 #include "api/malloc_family.hpp"
 #include "api/operator_new.hpp"
 #endif
