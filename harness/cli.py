@@ -16,7 +16,7 @@ from harness.errors import EXIT_STATUSES, UserError
 from harness.model import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from harness.experiment import RunOptions
+    from harness.experiment import MoreLanes, RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,6 +99,9 @@ def _experiment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allocator", action="append", default=[], metavar="NAME=PATH", help="a library as a further reference, or in place of one"
     )
+    parser.add_argument(
+        "--mimalloc-bench", type=Path, metavar="DIR", help="add the programs of a built mimalloc-bench checkout as lanes"
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -113,8 +116,17 @@ def _run(args: argparse.Namespace) -> int:
         allocators=args.allocator,
         fresh=args.fresh,
         command=["python3", "-m", "harness", *args.typed],
+        more=_more_lanes(args),
     )
     return run_command(request)
+
+
+def _more_lanes(args: argparse.Namespace) -> List[MoreLanes]:
+    if args.mimalloc_bench is None:
+        return []
+    from harness.mimalloc_bench import lanes_of_checkout
+
+    return [lanes_of_checkout(args.mimalloc_bench, len(os.sched_getaffinity(0)))]
 
 
 def _options(args: argparse.Namespace) -> RunOptions:
@@ -131,8 +143,13 @@ def _plan(args: argparse.Namespace) -> int:
     from harness.plan import make_plan
     from harness.run.command import effective_experiment, find_experiment
     from harness.run.overview import plan_text
+    from harness.run.prepare import without_missing_lanes
 
-    experiment, _ = effective_experiment(find_experiment(args.experiment, args.root), _options(args), args.allocator)
+    file = find_experiment(args.experiment, args.root)
+    experiment, _ = effective_experiment(file, _options(args), args.allocator, _more_lanes(args))
+    experiment, skipped = without_missing_lanes(experiment, args.root)
+    for text in skipped:
+        print(text, file=sys.stderr)
     print(plan_text(experiment, make_plan(experiment, args.quick)))
     return 0
 

@@ -3,7 +3,7 @@
 from harness.experiment.editor_schema import SCHEMA_FILE, editor_schema, editor_schema_text
 from harness.experiment.loader import load_experiment, parse_experiment
 from harness.experiment.looks import alpha_per_look, lane_look_counts, least_pairs, look_counts
-from harness.experiment.options import RunOptions, apply_options, apply_quick
+from harness.experiment.options import MoreLanes, RunOptions, apply_options, apply_quick, with_lanes
 from harness.experiment.predicate import (
     EvidenceExpr,
     Predicate,
@@ -28,6 +28,7 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "Gate",
+    "MoreLanes",
     "Predicate",
     "Problem",
     "Quick",
@@ -47,4 +48,5 @@ __all__ = [
     "parse_evidence",
     "parse_experiment",
     "parse_predicate",
+    "with_lanes",
 ]

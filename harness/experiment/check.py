@@ -30,6 +30,7 @@ def check_experiment(experiment: Experiment, source: Source) -> None:
     _check_arms(experiment, source)
     for lane, workload in experiment.workloads.items():
         _check_workload(lane, workload, source)
+        _check_without(lane, experiment, source)
     _check_evidence(experiment, source)
     _check_gates(experiment, source)
     design_ok = _check_design(experiment.design, source)
@@ -85,10 +86,23 @@ def _check_workload(lane: str, workload: Workload, source: Source) -> None:
         source.problem(here + ("sample_ms",), "an interval is not negative; use 0 for no series")
     if workload.timeout_s <= 0:
         source.problem(here + ("timeout_s",), "a time-out is above 0; give seconds")
+    if workload.threads is not None and workload.threads < 1:
+        source.problem(here + ("threads",), "a lane has at least 1 thread; correct or remove it")
     if workload.blocks is not None and workload.blocks < 1:
         source.problem(here + ("blocks",), "a lane runs in at least 1 block; remove it instead")
     for name, pattern in workload.metrics.items():
         _check_pattern(here + ("metrics", name), pattern, source)
+
+
+def _check_without(lane: str, experiment: Experiment, source: Source) -> None:
+    here: KeyPath = ("workloads", lane, "without")
+    for i, arm in enumerate(experiment.workloads[lane].without):
+        if arm not in experiment.arm_ids:
+            source.problem(here + (i,), f"unknown arm {arm!r}; {nearest(arm, experiment.arm_ids)}")
+        elif any(gate.lane == lane and arm in (gate.arm, gate.against) for gate in experiment.gates):
+            source.problem(here + (i,), f"a gate on this lane needs arm {arm!r}; remove one of them")
+    if experiment.arm_ids and not experiment.lane_arms(lane):
+        source.problem(here, "no arm is left in this lane; remove the lane instead")
 
 
 def _check_pattern(here: KeyPath, pattern: str, source: Source) -> None:

@@ -7,11 +7,11 @@ effective experiment. The order is fixed: kind aa, lanes, quick, blocks; the com
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Optional
 
 from harness.experiment.looks import alpha_per_look, least_pairs
-from harness.experiment.schema import Arm, Experiment, Quick
+from harness.experiment.schema import Arm, Experiment, Quick, Workload
 from harness.experiment.source import nearest
 from harness.model import BASE, TREAT
 
@@ -45,6 +45,27 @@ def apply_options(experiment: Experiment, options: RunOptions) -> Experiment:
     if options.blocks is not None:
         experiment = apply_blocks(experiment, options.blocks)
     return experiment
+
+
+@dataclass(frozen=True)
+class MoreLanes:
+    """Lanes from elsewhere (`source` says where), with the arguments --quick gives them."""
+
+    source: str
+    workloads: Mapping[str, Workload]
+    quick_args: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def with_lanes(experiment: Experiment, more: MoreLanes) -> Experiment:
+    """The experiment with further lanes behind its own. Arms they leave out that it does not have are
+    left out already."""
+    taken = sorted(set(experiment.workloads) & set(more.workloads))
+    if taken:
+        raise ValueError(f"lane {taken[0]} of {more.source} has the name of a lane there is; rename one")
+    quick = experiment.quick or Quick()
+    args = {**quick.args, **more.quick_args}
+    workloads = {**experiment.workloads, **more.workloads}
+    return experiment.copy(update={"workloads": workloads, "quick": quick.copy(update={"args": args})})
 
 
 def apply_quick(experiment: Experiment) -> Experiment:

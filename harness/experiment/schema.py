@@ -123,7 +123,25 @@ class Workload(Record):
         description="Figures to read from the output: name to regular expression with one group.",
     )
     requires: list[StrictStr] = Field(
-        default_factory=list, description="Programs that must be installed for this lane to run."
+        default_factory=list,
+        description="Programs this lane needs; where one is not installed, an ungated lane is skipped.",
+    )
+    threads: Optional[StrictInt] = Field(
+        None, description="How many threads the lane has, where known; 1 pins it to one CPU."
+    )
+    without: list[StrictStr] = Field(
+        default_factory=list,
+        description="Arms that do not run in this lane, e.g. a yardstick that has one thread only.",
+    )
+    figure: Optional[StrictStr] = Field(
+        None,
+        description="The metric that ranks allocators in the scoreboard. Names ending in _per_s, "
+        "_per_cpu_s or the like are better when larger, all others when smaller.",
+    )
+    group: Optional[StrictStr] = Field(
+        None,
+        description="Heading of the lane in the scoreboard. Default: one thread, several threads, "
+        "or, for commands, real programs.",
     )
 
     class Config:
@@ -265,3 +283,7 @@ class Experiment(Record):
         """Every arm that is run, hz3 arms first, references last."""
         own = sorted(self.arms, key=lambda name: (name != BASE, name != TREAT))
         return own + ([AA] if self.has_aa else []) + [r.arm for r in self.references]
+
+    def lane_arms(self, lane: str) -> list[str]:
+        """The arms that are run in this lane."""
+        return [arm for arm in self.arm_ids if arm not in self.workloads[lane].without]

@@ -33,7 +33,8 @@ def evaluate_evidence(experiment: Experiment, table: RunTable) -> list[EvidenceV
     verdicts = []
     for arm, expressions in experiment.evidence.items():
         for text in expressions:
-            verdicts += _evaluate(arm, parse_evidence(text), list(experiment.workloads), table)
+            lanes = [lane for lane in experiment.workloads if arm in experiment.lane_arms(lane)]
+            verdicts += _evaluate(arm, parse_evidence(text), lanes, table)
     return verdicts
 
 

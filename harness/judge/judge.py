@@ -181,7 +181,7 @@ def _table_holes(experiment: Experiment, table: RunTable) -> list[str]:
     return [
         f"{lane}: no run of {arm} counts"
         for lane in experiment.workloads
-        for arm in experiment.arm_ids
+        for arm in experiment.lane_arms(lane)
         if not any(run.counts for run in table.lane(lane, arm))
     ]
 

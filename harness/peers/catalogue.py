@@ -101,6 +101,10 @@ PEERS: Dict[str, Peer] = {
 }
 
 
+# Built here, not installed: no allocators anyone should use, but yardsticks to measure against.
+OWN_LIBRARIES: Dict[str, str] = {"limit": "workloads/limit/liblimit.so"}
+
+
 def presets(family: Family) -> List[str]:
     return [STOCK, *family.presets]
 

@@ -52,7 +52,7 @@ def make_plan(experiment: Experiment, quick: bool = False) -> Plan:
 
 def _lane_orders(experiment: Experiment, lane: str, use: str = "orders") -> Iterator[list[str]]:
     return williams_orders(
-        experiment.arm_ids, random.Random(f"{experiment.design.seed}:{use}:{lane}")
+        experiment.lane_arms(lane), random.Random(f"{experiment.design.seed}:{use}:{lane}")
     )
 
 
@@ -69,6 +69,8 @@ def plan_key(experiment: Experiment, quick: bool = False) -> str:
         include={"id", "kind", "arms", "references", "workloads", "design"}
     )
     relevant["design"].pop("confidence")
+    for workload in relevant["workloads"].values():  # these only say how figures are shown
+        del workload["figure"], workload["group"]
     relevant["arm_ids"] = experiment.arm_ids
     relevant["quick"] = quick
     text = json.dumps(relevant, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

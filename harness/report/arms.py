@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Optional
 
 from harness.model import AA, BASE, TREAT
+from harness.peers.catalogue import OWN_LIBRARIES
 from harness.report.load import RunData, declared_references, experiment_value
 
 _SHORT = 12  # characters of a hash that a reader needs to tell two files apart
@@ -62,7 +63,8 @@ def describe_arm(data: RunData, arm: str) -> str:
     if arm == AA:
         return "aa: copy of base"
     if is_reference(data, arm):
-        return f"{arm.partition(':')[0]} ({setting(data, arm)})"
+        name = arm.partition(":")[0]
+        return f"{name} (a yardstick, not for use)" if name in OWN_LIBRARIES else f"{name} ({setting(data, arm)})"
     name = variant(data, arm)
     return f"{arm}: {name}" if name and name != arm else arm
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from harness.build.flags import in_words
 from harness.build.meson import BuildTree
 from harness.errors import Interrupted, UserError
-from harness.experiment import Experiment, Reference, RunOptions, apply_options, load_experiment
+from harness.experiment import Experiment, MoreLanes, Reference, RunOptions, apply_options, load_experiment, with_lanes
 from harness.model import ArmFacts, BlockRecord, Verdict, json_text
 from harness.peers.locate import parse_allocator
 from harness.plan import make_plan
@@ -22,7 +22,7 @@ from harness.report import build_report
 from harness.run.block import BlockRunner
 from harness.run.directory import VERDICT, RunDirectory
 from harness.run.manifest import make_manifest
-from harness.run.prepare import Prepared, prepare
+from harness.run.prepare import Prepared, prepare, without_missing_lanes
 from harness.run.progress import Pace, Progress
 from harness.run.session import Session, open_directory
 from harness.run.store import write_whole
@@ -40,6 +40,7 @@ class RunRequest:
     allocators: Sequence[str]
     fresh: bool
     command: Sequence[str]
+    more: Sequence[MoreLanes] = ()
 
 
 def find_experiment(name: str, root: Path) -> Path:
@@ -52,12 +53,17 @@ def find_experiment(name: str, root: Path) -> Path:
     raise UserError(f"there is no experiment {name}; known are {known or 'none'}")
 
 
-def effective_experiment(file: Path, options: RunOptions, allocators: Sequence[str] = ()) -> Tuple[Experiment, Dict[str, Path]]:
+def effective_experiment(
+    file: Path, options: RunOptions, allocators: Sequence[str] = (), more: Sequence[MoreLanes] = ()
+) -> Tuple[Experiment, Dict[str, Path]]:
     """The experiment with all options applied, and the libraries of --allocator by name. A library
-    the experiment does not name is added to its references."""
+    the experiment does not name is added to its references; `more` are lanes added to its own."""
     given = dict(parse_allocator(text) for text in allocators)
     try:
-        experiment = apply_options(load_experiment(file), options)
+        experiment = load_experiment(file)
+        for lanes in more:
+            experiment = with_lanes(experiment, lanes)
+        experiment = apply_options(experiment, options)
     except ValueError as error:
         raise UserError(str(error)) from error
     named = {reference.allocator for reference in experiment.references}
@@ -82,10 +88,16 @@ def shown_path(path: Path, root: Path) -> str:
 
 def run_command(request: RunRequest) -> int:
     """Runs the experiment to its verdict; the exit status is the verdict's."""
+    return run_to_verdict(request)[0].exit_status
+
+
+def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
+    """The verdict, and the directory of the finished run."""
     _stop_on_signals()
     directory: Optional[RunDirectory] = None
     try:
-        experiment, given = effective_experiment(request.file, request.options, request.allocators)
+        experiment, given = effective_experiment(request.file, request.options, request.allocators, request.more)
+        experiment, skipped = without_missing_lanes(experiment, request.root)
         plan = make_plan(experiment, request.options.quick)
         file = shown_path(request.file, request.root)
         prepared = prepare(experiment, file, BuildTree(request.root, request.build), given)
@@ -98,6 +110,7 @@ def run_command(request: RunRequest) -> int:
             command=request.command,
             started_utc=utc_now(),
         )
+        manifest["warnings"] += skipped
         _introduce(prepared, manifest)
         directory, arms, begun = open_directory(request.results, plan, manifest, prepared, fresh=request.fresh)
         _say(f"{'continuing' if begun else 'run directory'} {shown_path(directory.root, request.root)}")
@@ -107,7 +120,7 @@ def run_command(request: RunRequest) -> int:
             verdict = session.run()
         build_report(directory.root)
         print_verdict(verdict, directory.root, request.root)
-        return verdict.exit_status
+        return verdict, directory.root
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(_interrupted(directory, request)) from error
 

@@ -35,14 +35,16 @@ def usable_cpus() -> List[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def single_threaded(program: Optional[str]) -> bool:
-    """False for a command (None), of whose threads nothing is known."""
+def single_threaded(program: Optional[str], threads: Optional[int] = None) -> bool:
+    """`threads` is what the lane says itself. Of a command (None) nothing else is known."""
+    if threads is not None:
+        return threads == 1
     return program is not None and program.rsplit("/", 1)[-1] in SINGLE_THREADED
 
 
-def cpu_sets(program: Optional[str], usable: Sequence[int]) -> CpuSets:
-    """For a program of workloads/, or None for a command."""
+def cpu_sets(program: Optional[str], usable: Sequence[int], threads: Optional[int] = None) -> CpuSets:
+    """For a program of workloads/, or None for a command; `threads` as the lane says, if it does."""
     if len(usable) < 2:
         return CpuSets(list(usable), list(usable))
-    workload = [usable[0]] if single_threaded(program) else list(usable)
+    workload = [usable[0]] if single_threaded(program, threads) else list(usable)
     return CpuSets(workload, [usable[-1]])

@@ -10,7 +10,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from harness import warnings
 from harness.build.arms import BuiltArm, Expected, WantedArm, build_arms
@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.experiment import Experiment, Workload
 from harness.measure.record import Asked
 from harness.model import AA, BASE, ArmFacts
+from harness.peers.catalogue import OWN_LIBRARIES
 from harness.peers.resolve import ResolvedPeer, resolve
 from harness.run.block import Lane
 from harness.run.cpus import cpu_sets, single_threaded, usable_cpus
@@ -48,10 +49,14 @@ class Prepared:
 def prepare(experiment: Experiment, file: str, tree: BuildTree, given: Mapping[str, Path]) -> Prepared:
     """Checks, builds and proves; `given` are the libraries of --allocator."""
     check_lanes(experiment, tree.root)
-    peers = {r.arm: resolve(r.allocator, r.preset, given) for r in experiment.references}
+    ours = [r for r in experiment.references if r.allocator in OWN_LIBRARIES and r.allocator not in given]
+    peers = {r.arm: resolve(r.allocator, r.preset, given) for r in experiment.references if r not in ours}
     names = sorted({w.program for w in experiment.workloads.values() if w.program is not None})
     expected = Expected(same_bytes=experiment.kind == AA_KIND, difference=experiment.difference)
     built = {b.arm: b for b in build_arms(tree, wanted_arms(experiment, file), names, expected)}
+    if ours:
+        given = {**given, **build_own_libraries(tree, [r.allocator for r in ours])}
+        peers = {r.arm: peers.get(r.arm) or resolve(r.allocator, r.preset, given) for r in experiment.references}
     if experiment.has_aa:
         built[AA] = built[BASE]
     sources: Dict[str, Optional[Path]] = {arm: b.library.path for arm, b in built.items()}
@@ -66,6 +71,13 @@ def prepare(experiment: Experiment, file: str, tree: BuildTree, given: Mapping[s
         runner=tree.runner,
         programs={name: tree.program(name) for name in names},
     )
+
+
+def build_own_libraries(tree: BuildTree, names: Sequence[str]) -> Dict[str, Path]:
+    """Yardsticks of the project that stand among the references."""
+    paths = {name: tree.build / OWN_LIBRARIES[name] for name in names}
+    tree.compile(list(paths.values()))
+    return paths
 
 
 def wanted_arms(experiment: Experiment, file: str) -> List[WantedArm]:
@@ -87,10 +99,28 @@ def check_lanes(experiment: Experiment, root: Path) -> None:
     """Every program a lane needs must be there, and no lane may set the harness's own variables."""
     for name, lane in experiment.workloads.items():
         lane_environment(lane.env, "/tmp")
-        needs = list(lane.requires) + ([lane.command[0]] if lane.command else [])
-        for program in needs:
-            if find_program(program, root) is None:
-                raise UserError(warnings.text("requires", workload=name, program=program))
+        for program in missing_programs(lane, root):
+            raise UserError(warnings.text("requires", workload=name, program=program))
+
+
+def missing_programs(lane: Workload, root: Path) -> List[str]:
+    needs = list(lane.requires) + ([lane.command[0]] if lane.command else [])
+    return [program for program in dict.fromkeys(needs) if find_program(program, root) is None]
+
+
+def without_missing_lanes(experiment: Experiment, root: Path) -> Tuple[Experiment, List[str]]:
+    """The experiment less the lanes whose programs (`requires:`) are not installed, and a sentence for
+    each. A lane under a gate stays, and is then refused: a verdict must not lose a question in silence."""
+    gated = {gate.lane for gate in experiment.gates}
+    told: Dict[str, str] = {}
+    for name, lane in experiment.workloads.items():
+        absent = missing_programs(lane, root)
+        if absent and lane.requires and name not in gated:
+            told[name] = warnings.text("skipped", workload=name, program=" and ".join(absent))
+    kept = {name: lane for name, lane in experiment.workloads.items() if name not in told}
+    if told and not kept:
+        raise UserError("no lane is left to run:\n" + "\n".join(f"  {text}" for text in told.values()))
+    return experiment.copy(update={"workloads": kept}), list(told.values())
 
 
 def find_program(name: str, root: Path) -> Optional[str]:
@@ -112,8 +142,8 @@ def _lane(name: str, lane: Workload, tree: BuildTree, usable: List[int]) -> Lane
     else:
         words = lane.command or []
         argv = [find_program(words[0], tree.root) or words[0], *words[1:], *lane.args]
-    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms, single_threaded(lane.program))
-    return Lane(name, argv, asked, lane.env, float(lane.timeout_s), cpu_sets(lane.program, usable))
+    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms, single_threaded(lane.program, lane.threads))
+    return Lane(name, argv, asked, lane.env, float(lane.timeout_s), cpu_sets(lane.program, usable, lane.threads))
 
 
 def arm_facts(
