@@ -100,6 +100,7 @@ struct Segment {
   Segment* previous;  // neighbours in the owner's list of this kind
   Segment* next;
   std::uint32_t free_pages;  // number of bits in free_bits
+  std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
   PageBits free_bits;
   PageBits dirty_bits;  // pages that were part of a run since they were last purged
@@ -157,6 +158,7 @@ inline Segment& create_segment(const SlotRange& slot, Shard* owner, SegmentKind 
   segment.arena = slot.arena;
   segment.kind = kind;
   segment.free_pages = kUsablePages;
+  segment.populated_end = kHeaderPages;
   segment.free_bits.set(kHeaderPages, kUsablePages);
   return segment;
 }

@@ -60,6 +60,8 @@ struct Delivery {
   Chain chain;                    // blocks that existed, linked
   char* fresh = nullptr;          // neighbouring blocks that are to be linked by the receiver
   std::uint32_t fresh_count = 0;
+  char* populate = nullptr;       // pages that the receiver is to fault in, before it links
+  std::size_t populate_bytes = 0;
 
   std::uint32_t count() const { return chain.count + fresh_count; }
 };
@@ -243,10 +245,35 @@ inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wa
   }
 }
 
+// Box S308. Decides which fresh pages, from a new run on, are to be faulted in by one call: while a
+// shard grows, the pages behind the run will be wanted next. Little at first, so that a small
+// program stays small; not for blocks so large that a program may leave parts of them untouched.
+// The pages count as dirty from here on, so that a purge finds them.
+inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& delivery) {
+  constexpr auto kAhead = static_cast<std::uint32_t>(flag::S308_POPULATE_PAGES);
+  constexpr std::uint32_t kLargestRun = 8;
+  if constexpr (kAhead == 0) return;
+  const std::uint32_t pages = kSizeClasses[run.size_class].pages;
+  const std::uint32_t page = first_page(segment, run);
+  const std::uint32_t end = page + pages;
+  if (pages > kLargestRun || page < segment.populated_end) return;
+  const bool grown = shard.segments[static_cast<int>(segment.kind)].front()->next != nullptr;
+  const std::uint32_t ahead = grown || end / 4 > kAhead ? kAhead : end / 4;
+  const std::uint32_t stop = end + ahead < kPagesPerSegment ? end + ahead : kPagesPerSegment;
+  // Only a range that is free up to its end; what was used before has its pages already.
+  if (end < stop && (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop)) return;
+  segment.dirty_bits.set(page, stop - page);
+  segment.populated_end = stop;
+  delivery.populate = page_address(segment, page);
+  delivery.populate_bytes = (stop - page) * os::kPageSize;
+}
+
 inline void take_pages(Shard& shard, std::uint32_t c, std::uint32_t wanted, Delivery& delivery,
                        std::uint32_t alignment = 1) {
   Run* run = run_from_free_pages(shard, c, alignment);
-  if (run != nullptr) take_from_fresh_run(shard, *run, wanted, delivery);
+  if (run == nullptr) return;
+  plan_populate(shard, segment_of(run), *run, delivery);
+  take_from_fresh_run(shard, *run, wanted, delivery);
 }
 
 inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
@@ -298,6 +325,7 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, std::uint32_t wanted
 
 // Links the fresh blocks of a delivery in front of the others, lowest address first.
 inline Chain link_fresh(const Delivery& delivery, std::uint32_t c) {
+  if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
   Chain chain = delivery.chain;
   for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
     void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;

@@ -38,6 +38,16 @@ inline void unreserve(void* p, std::size_t bytes) { ::munmap(p, bytes); }
   return ::madvise(p, bytes, MADV_DONTNEED) == 0;
 }
 
+// Faults a range in with one call, at about half the price of touching its pages one by one. Only a
+// hint: a kernel without it (before Linux 5.14) or without memory leaves the pages to be touched.
+inline void populate(void* p, std::size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  ::madvise(p, bytes, MADV_POPULATE_WRITE);
+#else
+  ::madvise(p, bytes, 23);  // its number since 5.14; older headers do not name it
+#endif
+}
+
 // Fresh zeroed memory for the allocator's own tables; never returned. nullptr when refused.
 inline void* map_tables(std::size_t bytes) {
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
