@@ -43,7 +43,7 @@ inline void write_all(int fd, const char* text, size_t length) {
 [[gnu::format(printf, 3, 4)]] inline void fail(const char* file, int line_number,
                                                const char* format, ...) {
   g_failures.fetch_add(1);
-  char text[896];
+  char text[960];
   va_list args;
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
