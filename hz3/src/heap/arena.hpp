@@ -38,13 +38,26 @@ inline constexpr std::size_t kArenaSlots = kArenaSize >> kSegmentShift;
 
 enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached };
 
-// What a slot holds. Out of line, so that a large block needs no header inside user memory.
+// What a slot holds. Out of line, so that a large block needs no header inside user memory. Free and
+// not free change under the arenas' lock; between live and cached a large block's head changes under
+// the cache's lock alone, while others ask only whether the slot is free. Hence the atomic accesses.
 struct Slot {
   SlotKind kind;
   bool dirty;             // free, but may hold old bytes
   std::uint32_t slots;    // of a large block, in its head
   std::size_t size;       // bytes of a large block that the user asked for, in its head
 };
+
+inline SlotKind kind_of(const Slot& slot) { return __atomic_load_n(&slot.kind, __ATOMIC_RELAXED); }
+inline void set_kind(Slot& slot, SlotKind kind) { __atomic_store_n(&slot.kind, kind, __ATOMIC_RELAXED); }
+inline std::size_t size_of(const Slot& slot) { return __atomic_load_n(&slot.size, __ATOMIC_RELAXED); }
+
+inline void set_slot(Slot& slot, SlotKind kind, bool dirty, std::uint32_t slots, std::size_t size) {
+  set_kind(slot, kind);
+  slot.dirty = dirty;
+  slot.slots = slots;
+  __atomic_store_n(&slot.size, size, __ATOMIC_RELAXED);
+}
 
 inline constexpr std::size_t kSlotTableBytes =
     (kArenaSlots * sizeof(Slot) + os::kPageSize - 1) & ~(os::kPageSize - 1);
@@ -168,7 +181,7 @@ inline std::size_t find_slots_locked(const Arena& arena, std::size_t slots, std:
       if (at + slots > arena.slots) break;
     }
     std::size_t n = 0;
-    while (n < slots && arena.table[at + n].kind == SlotKind::kFree) ++n;
+    while (n < slots && kind_of(arena.table[at + n]) == SlotKind::kFree) ++n;
     if (n == slots) return at;
     at += n + 1;
   }
@@ -199,7 +212,7 @@ inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t al
     for (std::size_t n = 0; n < slots; ++n) {
       Slot& slot = arena.table[first + n];
       range.dirty |= slot.dirty;
-      slot = {n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0, 0};
+      set_slot(slot, n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0, 0);
     }
     if (first == arena.lowest_free) arena.lowest_free = first + slots;
     return range;
@@ -211,11 +224,11 @@ inline bool extend_slots(Arena& arena, std::size_t end, std::size_t more) {
   os::LockGuard guard(g_arenas.lock);
   if (end + more > arena.slots) return false;
   for (std::size_t n = 0; n < more; ++n) {
-    if (arena.table[end + n].kind != SlotKind::kFree) return false;
+    if (kind_of(arena.table[end + n]) != SlotKind::kFree) return false;
   }
   if (!detail::commit_slots_locked(arena, end + more)) return false;
   for (std::size_t n = 0; n < more; ++n) {
-    arena.table[end + n] = {SlotKind::kLargeTail, false, 0, 0};
+    set_slot(arena.table[end + n], SlotKind::kLargeTail, false, 0, 0);
   }
   if (arena.lowest_free == end) arena.lowest_free = end + more;
   return true;
@@ -226,7 +239,7 @@ inline bool extend_slots(Arena& arena, std::size_t end, std::size_t more) {
 inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
   const bool purged = os::purge(arena.address(first), slots << kSegmentShift);
   os::LockGuard guard(g_arenas.lock);
-  for (std::size_t n = 0; n < slots; ++n) arena.table[first + n] = {SlotKind::kFree, !purged, 0, 0};
+  for (std::size_t n = 0; n < slots; ++n) set_slot(arena.table[first + n], SlotKind::kFree, !purged, 0, 0);
   if (first < arena.lowest_free) arena.lowest_free = first;
   g_arenas.purge_failures += !purged;
   return purged;

@@ -42,7 +42,7 @@ inline LargeBlock find_large(void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   const std::size_t slot = arena->slot_of(address);
   Slot& head = arena->table[slot];
-  if (head.kind != SlotKind::kLargeHead || arena->address(slot) != p) return {};
+  if (kind_of(head) != SlotKind::kLargeHead || arena->address(slot) != p) return {};
   return {arena, slot, &head};
 }
 
@@ -55,7 +55,7 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
     const CachedSpan span = g_large_cache.take(slots);
     if (span.arena != nullptr) {
       Slot& head = span.arena->table[span.slot];
-      head = {SlotKind::kLargeHead, false, span.slots, size};
+      set_slot(head, SlotKind::kLargeHead, false, span.slots, size);
       char* p = span.arena->address(span.slot);
       if (zeroed) std::memset(p, 0, size);
       return p;
@@ -65,8 +65,7 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
                                          alignment < kSegmentSize ? kSegmentSize : alignment);
   if (range.arena == nullptr) return nullptr;
   Slot& head = range.arena->table[range.first];
-  head.slots = static_cast<std::uint32_t>(slots);
-  head.size = size;
+  set_slot(head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
   char* p = range.arena->address(range.first);
   if (zeroed && range.dirty) std::memset(p, 0, size);
   return p;
@@ -88,8 +87,7 @@ inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
   if (slots <= had) {
     const std::size_t keep = detail::pages_up(size);
     const std::size_t old = detail::pages_up(block.head->size);
-    block.head->slots = static_cast<std::uint32_t>(slots);
-    block.head->size = size;
+    set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
     if (keep < slots << kSegmentShift && keep < old) {
       const std::size_t end = old < slots << kSegmentShift ? old : slots << kSegmentShift;
       // If the memory cannot go back it stays with the block; that costs nothing but the memory.
@@ -99,8 +97,7 @@ inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
     return p;
   }
   if (extend_slots(arena, block.slot + had, slots - had)) {
-    block.head->slots = static_cast<std::uint32_t>(slots);
-    block.head->size = size;
+    set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
     return p;
   }
   void* moved = allocate_large(size, kSegmentSize, false);

@@ -30,8 +30,9 @@ class LargeCache {
     if (bytes > kCapacity) return false;
     os::LockGuard guard(lock_);
     while (count_ == kEntries || bytes_ + bytes > kCapacity) release_oldest();
-    arena.table[slot].kind = SlotKind::kLargeCached;
-    spans_[count_++] = {&arena, slot, slots, bytes, now_ms};
+    set_kind(arena.table[slot], SlotKind::kLargeCached);
+    spans_[count_] = {&arena, slot, slots, bytes, now_ms};
+    __atomic_store_n(&count_, count_ + 1, __ATOMIC_RELAXED);
     bytes_ += bytes;
     return true;
   }

@@ -33,11 +33,11 @@ inline void count_segment(Segment& segment, Census& census) {
 inline void count_slots(const Arena& arena, Census& census) {
   for (std::size_t slot = 0; slot < arena.committed; ++slot) {
     const Slot& head = arena.table[slot];
-    if (head.kind == SlotKind::kLargeHead) {
+    if (kind_of(head) == SlotKind::kLargeHead) {
       ++census.large_blocks;
-      census.large_bytes += head.size;
-    } else if (head.kind == SlotKind::kLargeCached) {
-      census.cached_bytes += head.size;
+      census.large_bytes += size_of(head);
+    } else if (kind_of(head) == SlotKind::kLargeCached) {
+      census.cached_bytes += size_of(head);
     }
   }
 }
