@@ -17,6 +17,7 @@ from harness.model import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from harness.experiment import MoreLanes, RunOptions
+    from harness.run.command import RunRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +37,25 @@ examples:
   tools/run s62 --only idle         one lane
   tools/run s62 --aa                base against its own copy: how noisy is this machine
   tools/run s62 --allocator mi3=/opt/mi/libmimalloc.so    one more reference, any library
+"""
+
+_SCOREBOARD_HELP = """\
+Runs hz3's default build and every reference in every lane of experiments/scoreboard.yaml and, as far as
+their programs are installed, of experiments/real_programs.yaml; then writes results/published/scoreboard.md,
+.svg and .png. Continues an unfinished run like `run` does. An older scoreboard is moved aside, not lost.
+"""
+
+_PEERS_HELP = """\
+Builds a release of a reference allocator that is newer than the system's, into
+$XDG_CACHE_HOME/hz3-lab/peers (outside the tree; no experiment needs it), and prints the option that
+measures it. The source is Debian's source package where the configured package sources offer that
+version (`Types: deb-src` of a newer suite), a repository (--git), or an unpacked folder (--source).
+
+examples:
+  tools/peers --list
+  tools/peers mimalloc
+  tools/peers rpmalloc --git URL
+  tools/peers jemalloc --version 5.2.1 --source DIR
 """
 
 _TOP_HELP = """\
@@ -68,9 +88,12 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", _run, "run an experiment to its verdict", _RUN_HELP)
     _experiment_options(run)
-    run.add_argument("--fresh", action="store_true", help="begin a new run even if an unfinished one exists")
-    run.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
-    run.add_argument("--results", type=Path, metavar="DIR", help="where runs are kept (default: results/ in the project)")
+    _run_options(run)
+    board = add("scoreboard", _scoreboard, "run every lane under every allocator; write one table and a plot", _SCOREBOARD_HELP)
+    _lane_options(board)
+    _run_options(board)
+    board.add_argument("--to", type=Path, metavar="DIR", help="where the table goes (default: results/published in the project)")
+    board.add_argument("--from", dest="made", type=Path, metavar="RUN", help="write the table of a finished run again")
     plan = add("plan", _plan, "show the blocks and the order of an experiment, without running it")
     _experiment_options(plan)
     for name, handler, text in (
@@ -82,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
+    peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
+    peers.add_argument("name", nargs="?", metavar="NAME", help="the allocator; see --list")
+    peers.add_argument("--list", action="store_true", help="what can be built, and what is")
+    peers.add_argument("--version", metavar="V", help="another release than the one in the list")
+    where = peers.add_mutually_exclusive_group()
+    where.add_argument("--git", metavar="URL", help="fetch the release's tag from this repository")
+    where.add_argument("--source", type=Path, metavar="DIR", help="build this unpacked source")
+    peers.add_argument("--again", action="store_true", help="build even if it is in the cache")
     schema = add("schema", _schema, "print the JSON schema of experiment files, for editors")
     schema.add_argument("--write", action="store_true", help="write it to experiments/experiment.schema.json")
     what = add("list", _list, "list experiments, variants, workloads and references")
@@ -90,11 +121,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fresh", action="store_true", help="begin a new run even if an unfinished one exists")
+    parser.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="where runs are kept (default: results/ in the project)")
+
+
 def _experiment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a YAML file, or a name in experiments/")
+    parser.add_argument("--aa", action="store_true", help="base against a copy of itself: shows the noise of the machine")
+    _lane_options(parser)
+
+
+def _lane_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="the quick profile of the experiment: few blocks, small arguments")
     parser.add_argument("--blocks", type=int, metavar="N", help="exactly N measured blocks, one look")
-    parser.add_argument("--aa", action="store_true", help="base against a copy of itself: shows the noise of the machine")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="LANE", help="only these workloads")
     parser.add_argument(
         "--allocator", action="append", default=[], metavar="NAME=PATH", help="a library as a further reference, or in place of one"
@@ -105,20 +146,35 @@ def _experiment_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from harness.run.command import RunRequest, find_experiment, run_command
+    from harness.run.command import find_experiment, run_command
 
-    request = RunRequest(
-        file=find_experiment(args.experiment, args.root),
+    return run_command(_request(args, find_experiment(args.experiment, args.root), ["python3", "-m", "harness", *args.typed]))
+
+
+def _scoreboard(args: argparse.Namespace) -> int:
+    from harness.scoreboard.command import EXPERIMENT, rewrite, run_scoreboard
+
+    dest = args.to or args.root / "results" / "published"
+    if args.made is not None:
+        return rewrite(args.made, dest)
+    args.aa = False
+    return run_scoreboard(_request(args, args.root / EXPERIMENT, ["tools/scoreboard", *args.typed[1:]]), dest)
+
+
+def _request(args: argparse.Namespace, file: Path, command: List[str]) -> RunRequest:
+    from harness.run.command import RunRequest
+
+    return RunRequest(
+        file=file,
         root=args.root.resolve(),
         build=_build_dir(args),
         results=(args.results or args.root / "results").resolve(),
         options=_options(args),
         allocators=args.allocator,
         fresh=args.fresh,
-        command=["python3", "-m", "harness", *args.typed],
+        command=command,
         more=_more_lanes(args),
     )
-    return run_command(request)
 
 
 def _more_lanes(args: argparse.Namespace) -> List[MoreLanes]:
@@ -180,6 +236,21 @@ def _doctor(args: argparse.Namespace) -> int:
     findings = examine(args.root.resolve())
     print(render(findings))
     return exit_status(findings)
+
+
+def _peers(args: argparse.Namespace) -> int:
+    from harness.peers.build import build, listing, option, recipe_of
+    from harness.peers.sources import Wanted
+
+    if args.list:
+        print(listing())
+        return 0
+    if args.name is None:
+        raise UserError("peers: name an allocator, or give --list; --help explains")
+    recipe = recipe_of(args.name)
+    wanted = Wanted(recipe, args.version or recipe.version, args.git, args.source)
+    print(option(f"{recipe.name}-{wanted.version}", build(wanted, again=args.again)))
+    return 0
 
 
 def _schema(args: argparse.Namespace) -> int:
