@@ -60,9 +60,11 @@ inline void release_at_exit(Shard& shard) {
   os::LockGuard guard(shard.lock);
   retire_small_runs(shard);
   retire_sub4k_runs(shard);
-  purge_small_segments(shard);
+  drain_medium_runs(shard);
+  const bool purge = worth_purging(shard);
+  if (purge) purge_small_segments(shard);
   observe_small_segments(shard);
-  hard_purge_medium(shard);
+  if (purge) hard_purge_medium(shard);
 }
 
 // Shards without threads hold what their blocks' users freed after the owner had ended.

@@ -59,6 +59,18 @@ inline void retire_sub4k_runs(Shard& shard) {
   }
 }
 
+// Box S309. Whether the shard holds more free pages than it may keep. Counts no further than needed.
+inline bool worth_purging(const Shard& shard) {
+  std::uint32_t pages = 0;
+  for (const List<Segment>& list : shard.segments) {
+    for (const Segment* s = list.front(); s != nullptr; s = s->next) {
+      pages += (s->free_bits & s->dirty_bits).count();
+      if (pages > static_cast<std::uint32_t>(flag::S309_EXIT_KEEP_PAGES)) return true;
+    }
+  }
+  return flag::S309_EXIT_KEEP_PAGES == 0;
+}
+
 // Purges the free pages of one segment, at most `calls` madvise calls; returns the calls made.
 inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls, PagePurgeStats& stats) {
   std::uint32_t made = 0;
@@ -123,13 +135,19 @@ inline void observe_small_segments(Shard& shard) {
   }
 }
 
-// Box S61.
+// Box S61, first half: empty medium runs become free pages.
+inline void drain_medium_runs(Shard& shard) {
+  if constexpr (flag::S61_DTOR_HARD_PURGE) {
+    for (std::uint32_t c = kClasses - 1; c >= kFirstMedium; --c) {
+      g_hard_purge_stats.drained_objs.add(release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim));
+    }
+  }
+}
+
+// Box S61, second half: wholly free segments go back.
 inline void hard_purge_medium(Shard& shard) {
   if constexpr (flag::S61_DTOR_HARD_PURGE) {
     HardPurgeStats& stats = g_hard_purge_stats;
-    for (std::uint32_t c = kClasses - 1; c >= kFirstMedium; --c) {
-      stats.drained_objs.add(release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim));
-    }
     auto calls = flag::S61_DTOR_MAX_CALLS;
     auto pages = flag::S61_DTOR_MAX_PAGES;
     Segment* next = nullptr;
