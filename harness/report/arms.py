@@ -63,8 +63,8 @@ def describe_arm(data: RunData, arm: str) -> str:
     if arm == AA:
         return "aa: copy of base"
     if is_reference(data, arm):
-        name = arm.partition(":")[0]
-        return f"{name} (a yardstick, not for use)" if name in OWN_LIBRARIES else f"{name} ({setting(data, arm)})"
+        peer = arm.partition(":")[0]
+        return f"{peer} (a yardstick, not for use)" if peer in OWN_LIBRARIES else f"{peer} ({setting(data, arm)})"
     name = variant(data, arm)
     return f"{arm}: {name}" if name and name != arm else arm
 

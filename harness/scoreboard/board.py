@@ -183,5 +183,6 @@ def _note(table: RunTable, lane: str, arms: List[str]) -> str:
         runs = table.lane(lane, arm)
         lost = [run for run in runs if not run.counts]
         if lost:
-            told.append(f"{arm}: {len(lost)} of {len(runs)} runs did not count ({lost[0].reasons[0]})")
+            why = next((run.reasons[0] for run in lost if run.reasons), "no reason recorded")
+            told.append(f"{arm}: {len(lost)} of {len(runs)} runs did not count ({why})")
     return "; ".join(told)

@@ -6,6 +6,7 @@ frontier: an allocator above it is beaten by another on both counts at once.
 
 from __future__ import annotations
 
+import math
 from typing import List, NamedTuple, Optional, Sequence
 
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from harness.scoreboard.board import Board, idle_logs, peak_logs, speed_logs
 from harness.scoreboard.text import arm_words
 
 _WIDTH, _HEIGHT = 9.2, 4.4
-_LEGEND = 0.09  # of the height, kept free at the foot
+_LEGEND_ROW, _LEGEND_COLUMNS = 0.07, 6  # of the height, kept free at the foot
 
 
 class Point(NamedTuple):
@@ -65,15 +66,18 @@ def draw(board: Board) -> Optional[Figure]:
         axes[0].set_ylabel("RSS, times hz3's, log scale (less is better)")
         handles, labels = axes[0].get_legend_handles_labels()
         handles, labels = handles[1:] + handles[:1], labels[1:] + labels[:1]  # the frontier last
-        figure.get_layout_engine().set(rect=(0, _LEGEND, 1, 1 - _LEGEND))
-        figure.legend(handles, labels, loc="lower center", ncols=min(6, len(labels)), handlelength=1.2)
+        columns = min(_LEGEND_COLUMNS, len(labels))
+        foot = _LEGEND_ROW * (math.ceil(len(labels) / columns) + 0.3)
+        figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
+        figure.legend(handles, labels, loc="lower center", ncols=columns, handlelength=1.2)
     return figure
 
 
 def _panel(ax: Axes, title: str, found: Sequence[Point], board: Board) -> None:
     edge = frontier(found)
     ax.plot(
-        [p.speed for p in edge], [p.memory for p in edge], color=canvas.MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1, label="beaten by none on both",
+        [p.speed for p in edge], [p.memory for p in edge], color=canvas.MUTED, linewidth=1,
+        linestyle=(0, (4, 3)), zorder=1, label="beaten by none on both",
     )  # fmt: skip
     for point in found:
         look = canvas.arm_look(board.arms.index(point.arm))

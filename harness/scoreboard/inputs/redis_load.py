@@ -7,6 +7,8 @@ parts), `loaded: N kB` after the load and `idle: N kB` one second after FLUSHALL
 through its own socket, never by a signal.
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import subprocess
@@ -19,7 +21,7 @@ WAIT_S = 20.0
 IDLE_S = 1.0
 
 
-def connect():
+def connect() -> socket.socket:
     """The server is about to start; its socket appears when it is ready."""
     end = time.monotonic() + WAIT_S
     while True:
@@ -34,10 +36,10 @@ def connect():
             time.sleep(0.02)
 
 
-def ask(link, *words):
+def ask(link: socket.socket, *words: str) -> bytes:
     """One command, one line of answer."""
-    body = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in (w.encode() for w in words))
-    link.sendall(b"*%d\r\n" % len(words) + body)
+    body = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    link.sendall(f"*{len(words)}\r\n{body}".encode())
     answer = b""
     while not answer.endswith(b"\r\n"):
         part = link.recv(4096)
@@ -47,22 +49,22 @@ def ask(link, *words):
     return answer
 
 
-def server_kb(pid):
+def server_kb(pid: int) -> int:
     with open(f"/proc/{pid}/statm", encoding="ascii") as stream:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def rates(text):
+def rates(text: str) -> list[float]:
     """`"SET","123456.78",…` lines of redis-benchmark --csv; its first line may be a heading."""
     cells = [line.split(",")[:2] for line in text.splitlines() if line.count(",") >= 1]
     return [float(rate.strip('"')) for name, rate in cells if "test" not in name]
 
 
-def main():
+def main() -> None:
     server = os.getppid()  # the script that started this has become the server, under the same number
     link = connect()
-    command = ["redis-benchmark", "-s", SOCKET, "-t", COMMANDS, "-n", sys.argv[1], "-r", "100000", "-d", "300",
-               "-P", "16", "-c", "8", "--csv"]
+    load = f"-s {SOCKET} -t {COMMANDS} -n {sys.argv[1]} -r 100000 -d 300 -P 16 -c 8 --csv"
+    command = ["redis-benchmark", *load.split()]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500)
     found = rates(done.stdout)
     if done.returncode != 0 or not found or min(found) <= 0:
