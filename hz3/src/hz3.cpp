@@ -1,6 +1,6 @@
-// hz3, the whole of it: a variant is one compile of this file against the generated header of its flags.
-// With HZ3_NO_OVERRIDE only the hz3_ names are defined and the program keeps its own malloc; tests
-// and sanitizer builds use that.
+// hz3, the whole of it: a variant is one compile of this file against the generated header of its
+// flags. With HZ3_NO_OVERRIDE only the hz3_ names are defined and the program keeps its own malloc;
+// tests and sanitizer builds use that.
 #include "api/functions.hpp"
 #include "api/process.hpp"
 

@@ -9,9 +9,10 @@
 
 namespace hz3 {
 
-// The record as data, readable from the file without running it: harness and `readelf -p .hz3.build`.
-[[gnu::section(".hz3.build"), gnu::used, gnu::retain]] inline constexpr char
-    kBuildRecord[kBuildRecordBytes] = HZ3_BUILD_RECORD;
+// The record as data, readable from the file without running it: harness and `readelf -p
+// .hz3.build`.
+[[gnu::section(".hz3.build"), gnu::used,
+  gnu::retain]] inline constexpr char kBuildRecord[kBuildRecordBytes] = HZ3_BUILD_RECORD;
 
 constexpr bool is_power_of_two(std::size_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
@@ -35,9 +36,12 @@ inline void* try_aligned(std::size_t alignment, std::size_t size) {
   void* p = nullptr;
   {
     const KeepErrno keep;
-    if (alignment > os::kPageSize) p = allocate_above_page_alignment(alignment, size);
-    else if (size <= kMediumMax) p = allocate_class(aligned_class_of(size, alignment));
-    else p = allocate_large(size, kSegmentSize, false);
+    if (alignment > os::kPageSize)
+      p = allocate_above_page_alignment(alignment, size);
+    else if (size <= kMediumMax)
+      p = allocate_class(aligned_class_of(size, alignment));
+    else
+      p = allocate_large(size, kSegmentSize, false);
   }
   return p;
 }
@@ -50,12 +54,15 @@ inline void* allocate_aligned(std::size_t alignment, std::size_t size) {
   if (alignment <= 16) return allocate(size);
   if (size == 0) size = 1;
   void* p = detail::try_aligned(alignment, size);
-  return p != nullptr ? p : detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
+  return p != nullptr
+             ? p
+             : detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
 }
 
 inline void* allocate_zeroed(std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(count, size, &bytes) || bytes > kSizeLimit) return detail::out_of_memory();
+  if (__builtin_mul_overflow(count, size, &bytes) || bytes > kSizeLimit)
+    return detail::out_of_memory();
   if (bytes > kMediumMax) {  // fresh from the system, zero already
     const KeepErrno keep;
     if (void* p = allocate_large(bytes, kSegmentSize, true); p != nullptr) return p;
@@ -74,7 +81,8 @@ namespace detail {
   return fresh;
 }
 
-[[gnu::noinline]] inline void* reallocate_large(const LargeBlock& block, void* p, std::size_t size) {
+[[gnu::noinline]] inline void* reallocate_large(const LargeBlock& block, void* p,
+                                                std::size_t size) {
   if (size > kMediumMax) {
     void* moved = nullptr;
     {
@@ -132,7 +140,8 @@ HZ3_PUBLIC size_t hz3_usable_size(void* p) { return hz3::usable_size(p); }
 
 HZ3_PUBLIC void hz3_epoch_force(void) {
   const hz3::KeepErrno keep;
-  if (hz3::ThreadCache* cache = hz3::detail::current_cache(); cache != nullptr) hz3::force_epoch(*cache);
+  if (hz3::ThreadCache* cache = hz3::detail::current_cache(); cache != nullptr)
+    hz3::force_epoch(*cache);
 }
 
 HZ3_PUBLIC int hz3_trim(size_t pad) {

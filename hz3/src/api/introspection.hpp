@@ -1,5 +1,6 @@
-// glibc's functions that ask about or tune the allocator. The C library's own would speak of its heap,
-// which is empty. Units are bytes; the meaning of each field is glibc's, as far as hz3 has such a thing.
+// glibc's functions that ask about or tune the allocator. The C library's own would speak of its
+// heap, which is empty. Units are bytes; the meaning of each field is glibc's, as far as hz3 has
+// such a thing.
 #pragma once
 
 #include <malloc.h>
@@ -42,8 +43,15 @@ HZ3_PUBLIC struct mallinfo mallinfo(void) noexcept {
 HZ3_PUBLIC void malloc_stats(void) noexcept {
   const hz3::Census census = hz3::take_census();
   hz3::LineWriter line;
-  line.text("hz3: segments ").decimal(census.segment_bytes).text(" bytes, of them in use ").decimal(census.run_bytes);
-  line.text("; large blocks ").decimal(census.large_blocks).text(" with ").decimal(census.large_bytes).text(" bytes");
+  line.text("hz3: segments ")
+      .decimal(census.segment_bytes)
+      .text(" bytes, of them in use ")
+      .decimal(census.run_bytes);
+  line.text("; large blocks ")
+      .decimal(census.large_blocks)
+      .text(" with ")
+      .decimal(census.large_bytes)
+      .text(" bytes");
   line.write_to(2);
 }
 
@@ -54,14 +62,18 @@ HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
     return -1;
   }
   const hz3::Census census = hz3::take_census();
-  const int written = fprintf(stream,
-                              "<malloc version=\"hz3-1\">\n<total type=\"segments\" size=\"%zu\"/>\n"
-                              "<total type=\"used\" size=\"%zu\"/>\n"
-                              "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n</malloc>\n",
-                              census.segment_bytes, census.run_bytes, census.large_blocks, census.large_bytes);
+  const int written =
+      fprintf(stream,
+              "<malloc version=\"hz3-1\">\n<total type=\"segments\" size=\"%zu\"/>\n"
+              "<total type=\"used\" size=\"%zu\"/>\n"
+              "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n</malloc>\n",
+              census.segment_bytes, census.run_bytes, census.large_blocks, census.large_bytes);
   return written < 0 ? -1 : 0;
 }
 
-// There is nothing to tune at run time; the values glibc knows are accepted, as a promise to no one.
-HZ3_PUBLIC int mallopt(int parameter, int) noexcept { return parameter <= 1 && parameter >= -8 ? 1 : 0; }
+// There is nothing to tune at run time; the values glibc knows are accepted, as a promise to no
+// one.
+HZ3_PUBLIC int mallopt(int parameter, int) noexcept {
+  return parameter <= 1 && parameter >= -8 ? 1 : 0;
+}
 }

@@ -49,8 +49,8 @@ HZ3_PUBLIC void* reallocarray(void* p, size_t count, size_t size) noexcept {
   return hz3::reallocate(p, bytes);
 }
 
-// glibc's second set of names for the same functions, which programs with malloc wrappers of their own
-// call; memory from one set is freed through the other.
+// glibc's second set of names for the same functions, which programs with malloc wrappers of their
+// own call; memory from one set is freed through the other.
 HZ3_ALIAS("hz3_malloc") void* __libc_malloc(size_t size) noexcept;
 HZ3_ALIAS("hz3_free") void __libc_free(void* p) noexcept;
 HZ3_ALIAS("hz3_free") void __libc_cfree(void* p) noexcept;
@@ -59,7 +59,8 @@ HZ3_ALIAS("hz3_realloc") void* __libc_realloc(void* p, size_t size) noexcept;
 HZ3_ALIAS("memalign") void* __libc_memalign(size_t alignment, size_t size) noexcept;
 HZ3_ALIAS("valloc") void* __libc_valloc(size_t size) noexcept;
 HZ3_ALIAS("pvalloc") void* __libc_pvalloc(size_t size) noexcept;
-HZ3_ALIAS("posix_memalign") int __posix_memalign(void** out, size_t alignment, size_t size) noexcept;
+HZ3_ALIAS("posix_memalign")
+int __posix_memalign(void** out, size_t alignment, size_t size) noexcept;
 
 // C23. The sizes are hints that hz3 does not need.
 HZ3_PUBLIC void free_sized(void* p, size_t) noexcept { hz3::deallocate(p); }

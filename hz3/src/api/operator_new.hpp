@@ -27,8 +27,10 @@ template <bool kThrows, typename Attempt>
   for (;;) {
     NewHandler handler = get_new_handler_weak != nullptr ? get_new_handler_weak() : nullptr;
     if (handler == nullptr) return nullptr;
-    if constexpr (kThrows) handler();  // may throw; nothing here needs unwinding
-    else if (!call_handler_without_throwing(handler)) return nullptr;
+    if constexpr (kThrows)
+      handler();  // may throw; nothing here needs unwinding
+    else if (!call_handler_without_throwing(handler))
+      return nullptr;
     if (void* p = attempt(); p != nullptr) return p;
   }
 }
@@ -41,9 +43,11 @@ template <bool kThrows, typename Attempt>
 template <bool kThrows>
 void* new_block(std::size_t size) {
   void* p = allocate(size);
-  if (p == nullptr) [[unlikely]] p = retry_with_handler<kThrows>([size] { return allocate(size); });
+  if (p == nullptr) [[unlikely]]
+    p = retry_with_handler<kThrows>([size] { return allocate(size); });
   if constexpr (kThrows) {
-    if (p == nullptr) [[unlikely]] throw_bad_alloc();
+    if (p == nullptr) [[unlikely]]
+      throw_bad_alloc();
   }
   return p;
 }
@@ -52,9 +56,11 @@ template <bool kThrows>
 void* new_aligned_block(std::size_t size, std::align_val_t align) {
   const auto alignment = static_cast<std::size_t>(align);
   void* p = allocate_aligned(alignment, size);
-  if (p == nullptr) [[unlikely]] p = retry_with_handler<kThrows>([=] { return allocate_aligned(alignment, size); });
+  if (p == nullptr) [[unlikely]]
+    p = retry_with_handler<kThrows>([=] { return allocate_aligned(alignment, size); });
   if constexpr (kThrows) {
-    if (p == nullptr) [[unlikely]] throw_bad_alloc();
+    if (p == nullptr) [[unlikely]]
+      throw_bad_alloc();
   }
   return p;
 }
@@ -68,12 +74,24 @@ using std::size_t;
 
 HZ3_PUBLIC void* operator new(size_t n) { return hz3::detail::new_block<true>(n); }
 HZ3_PUBLIC void* operator new[](size_t n) { return hz3::detail::new_block<true>(n); }
-HZ3_PUBLIC void* operator new(size_t n, const nothrow_t&) noexcept { return hz3::detail::new_block<false>(n); }
-HZ3_PUBLIC void* operator new[](size_t n, const nothrow_t&) noexcept { return hz3::detail::new_block<false>(n); }
-HZ3_PUBLIC void* operator new(size_t n, align_val_t a) { return hz3::detail::new_aligned_block<true>(n, a); }
-HZ3_PUBLIC void* operator new[](size_t n, align_val_t a) { return hz3::detail::new_aligned_block<true>(n, a); }
-HZ3_PUBLIC void* operator new(size_t n, align_val_t a, const nothrow_t&) noexcept { return hz3::detail::new_aligned_block<false>(n, a); }
-HZ3_PUBLIC void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexcept { return hz3::detail::new_aligned_block<false>(n, a); }
+HZ3_PUBLIC void* operator new(size_t n, const nothrow_t&) noexcept {
+  return hz3::detail::new_block<false>(n);
+}
+HZ3_PUBLIC void* operator new[](size_t n, const nothrow_t&) noexcept {
+  return hz3::detail::new_block<false>(n);
+}
+HZ3_PUBLIC void* operator new(size_t n, align_val_t a) {
+  return hz3::detail::new_aligned_block<true>(n, a);
+}
+HZ3_PUBLIC void* operator new[](size_t n, align_val_t a) {
+  return hz3::detail::new_aligned_block<true>(n, a);
+}
+HZ3_PUBLIC void* operator new(size_t n, align_val_t a, const nothrow_t&) noexcept {
+  return hz3::detail::new_aligned_block<false>(n, a);
+}
+HZ3_PUBLIC void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexcept {
+  return hz3::detail::new_aligned_block<false>(n, a);
+}
 
 HZ3_PUBLIC void operator delete(void* p) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete[](void* p) noexcept { hz3::deallocate(p); }
@@ -85,5 +103,9 @@ HZ3_PUBLIC void operator delete(void* p, align_val_t) noexcept { hz3::deallocate
 HZ3_PUBLIC void operator delete[](void* p, align_val_t) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete(void* p, size_t, align_val_t) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete[](void* p, size_t, align_val_t) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete(void* p, align_val_t, const nothrow_t&) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete[](void* p, align_val_t, const nothrow_t&) noexcept { hz3::deallocate(p); }
+HZ3_PUBLIC void operator delete(void* p, align_val_t, const nothrow_t&) noexcept {
+  hz3::deallocate(p);
+}
+HZ3_PUBLIC void operator delete[](void* p, align_val_t, const nothrow_t&) noexcept {
+  hz3::deallocate(p);
+}

@@ -43,7 +43,8 @@ inline void after_fork_in_child() {
   }
   for (TransferClass& transfer : g_transfer) transfer.lock.reset();
   g_registry.lock.reset();
-  if (ThreadCache* cache = t_cache; is_real(cache)) cache->home->threads.store(1, std::memory_order_relaxed);
+  if (ThreadCache* cache = t_cache; is_real(cache))
+    cache->home->threads.store(1, std::memory_order_relaxed);
 }
 
 }  // namespace detail

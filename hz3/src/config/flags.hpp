@@ -1,5 +1,5 @@
-// The flags of this build as constants, hz3::flag::NAME: the header that flagtool.py generated for the
-// variant being compiled. Mechanisms are switched by `if constexpr` on them, so every variant
+// The flags of this build as constants, hz3::flag::NAME: the header that flagtool.py generated for
+// the variant being compiled. Mechanisms are switched by `if constexpr` on them, so every variant
 // compiles every line.
 #pragma once
 

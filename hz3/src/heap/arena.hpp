@@ -1,10 +1,10 @@
 // Arenas: the address space that everything hz3 hands out comes from.
 //
 // An arena is one reservation, aligned to 2 MiB and cut into slots of 2 MiB; a slot holds a segment
-// (segment.hpp) or is part of a large block (large.hpp). Directly below the first slot lies the page
-// map, one byte a page: the size class of the run that the page belongs to, 0 for none. So `free`
-// needs one subtraction, one comparison and one load to tell foreign pointers from its own and to
-// know the class. The map is demand-zero: 4 KiB of it cover 16 MiB of heap.
+// (segment.hpp) or is part of a large block (large.hpp). Directly below the first slot lies the
+// page map, one byte a page: the size class of the run that the page belongs to, 0 for none. So
+// `free` needs one subtraction, one comparison and one load to tell foreign pointers from its own
+// and to know the class. The map is demand-zero: 4 KiB of it cover 16 MiB of heap.
 //
 // The first arena is the primary: the hot path knows only its base. If the system refuses the size,
 // it is halved until it fits. When it is full, further arenas are reserved, found on slow paths.
@@ -38,19 +38,24 @@ inline constexpr std::size_t kArenaSlots = kArenaSize >> kSegmentShift;
 
 enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached };
 
-// What a slot holds. Out of line, so that a large block needs no header inside user memory. Free and
-// not free change under the arenas' lock; between live and cached a large block's head changes under
-// the cache's lock alone, while others ask only whether the slot is free. Hence the atomic accesses.
+// What a slot holds. Out of line, so that a large block needs no header inside user memory. Free
+// and not free change under the arenas' lock; between live and cached a large block's head changes
+// under the cache's lock alone, while others ask only whether the slot is free. Hence the atomic
+// accesses.
 struct Slot {
   SlotKind kind;
-  bool dirty;             // free, but may hold old bytes
-  std::uint32_t slots;    // of a large block, in its head
-  std::size_t size;       // bytes of a large block that the user asked for, in its head
+  bool dirty;           // free, but may hold old bytes
+  std::uint32_t slots;  // of a large block, in its head
+  std::size_t size;     // bytes of a large block that the user asked for, in its head
 };
 
 inline SlotKind kind_of(const Slot& slot) { return __atomic_load_n(&slot.kind, __ATOMIC_RELAXED); }
-inline void set_kind(Slot& slot, SlotKind kind) { __atomic_store_n(&slot.kind, kind, __ATOMIC_RELAXED); }
-inline std::size_t size_of(const Slot& slot) { return __atomic_load_n(&slot.size, __ATOMIC_RELAXED); }
+inline void set_kind(Slot& slot, SlotKind kind) {
+  __atomic_store_n(&slot.kind, kind, __ATOMIC_RELAXED);
+}
+inline std::size_t size_of(const Slot& slot) {
+  return __atomic_load_n(&slot.size, __ATOMIC_RELAXED);
+}
 
 inline void set_slot(Slot& slot, SlotKind kind, bool dirty, std::uint32_t slots, std::size_t size) {
   set_kind(slot, kind);
@@ -63,9 +68,9 @@ inline constexpr std::size_t kSlotTableBytes =
     (kArenaSlots * sizeof(Slot) + os::kPageSize - 1) & ~(os::kPageSize - 1);
 
 struct Arena {
-  std::uintptr_t base = 0;    // address of slot 0
-  std::size_t slots = 0;      // slots really reserved, at most kArenaSlots
-  std::size_t committed = 0;  // slots [0, committed) are readable and writable
+  std::uintptr_t base = 0;      // address of slot 0
+  std::size_t slots = 0;        // slots really reserved, at most kArenaSlots
+  std::size_t committed = 0;    // slots [0, committed) are readable and writable
   std::size_t lowest_free = 0;  // no free slot below this one
   Slot* table = nullptr;
 
@@ -95,7 +100,8 @@ inline std::uint8_t* page_map(std::uintptr_t base) {
   return reinterpret_cast<std::uint8_t*>(base - kPageMapBytes);
 }
 
-// The arena that holds p, or nullptr. Lock-free: arenas are published by the count and never change.
+// The arena that holds p, or nullptr. Lock-free: arenas are published by the count and never
+// change.
 inline Arena* find_arena(const void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   const int count = g_arenas.count.load(std::memory_order_acquire);
@@ -139,7 +145,8 @@ inline bool add_arena_locked() {
   if (count == kMaxArenas) return false;
   bool refused = false;
   for (std::size_t bytes = kArenaSize; bytes >= kSmallestArena; bytes /= 2) {
-    // Where address space is limited, half of what there is must do: stacks and libraries need some.
+    // Where address space is limited, half of what there is must do: stacks and libraries need
+    // some.
     const std::size_t probe = refused && bytes > kSmallestArena ? 2 * bytes : bytes;
     if (!can_reserve(kPageMapBytes + probe + kSegmentSize) ||
         !reserve_arena(g_arenas.arenas[count], bytes)) {
@@ -193,12 +200,13 @@ inline std::size_t find_slots_locked(const Arena& arena, std::size_t slots, std:
 struct SlotRange {
   Arena* arena = nullptr;  // nullptr: there was no room
   std::size_t first = 0;
-  bool dirty = false;      // some slot may hold old bytes
+  bool dirty = false;  // some slot may hold old bytes
 };
 
 // Takes `slots` neighbouring slots for `kind`. `alignment` is a power of two of at least 2 MiB.
 // Thread-safe; fails only when address space or commit charge is exhausted.
-inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t alignment = kSegmentSize) {
+inline SlotRange allocate_slots(std::size_t slots, SlotKind kind,
+                                std::size_t alignment = kSegmentSize) {
   os::LockGuard guard(g_arenas.lock);
   for (int i = 0;; ++i) {
     if (i == g_arenas.count.load(std::memory_order_relaxed)) {
@@ -212,7 +220,8 @@ inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t al
     for (std::size_t n = 0; n < slots; ++n) {
       Slot& slot = arena.table[first + n];
       range.dirty |= slot.dirty;
-      set_slot(slot, n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0, 0);
+      set_slot(slot, n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0,
+               0);
     }
     if (first == arena.lowest_free) arena.lowest_free = first + slots;
     return range;
@@ -239,7 +248,8 @@ inline bool extend_slots(Arena& arena, std::size_t end, std::size_t more) {
 inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
   const bool purged = os::purge(arena.address(first), slots << kSegmentShift);
   os::LockGuard guard(g_arenas.lock);
-  for (std::size_t n = 0; n < slots; ++n) set_slot(arena.table[first + n], SlotKind::kFree, !purged, 0, 0);
+  for (std::size_t n = 0; n < slots; ++n)
+    set_slot(arena.table[first + n], SlotKind::kFree, !purged, 0, 0);
   if (first < arena.lowest_free) arena.lowest_free = first;
   g_arenas.purge_failures += !purged;
   return purged;

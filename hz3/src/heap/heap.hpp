@@ -1,8 +1,10 @@
 // The heap: malloc and free as the rest of the library knows them. The hot paths are here and
-// nowhere else; what they cannot do in a few instructions is passed, by a tail call, to a slow path.
+// nowhere else; what they cannot do in a few instructions is passed, by a tail call, to a slow
+// path.
 //
-// allocate: class from the size (one table load), bin from the thread's cache, top block off the bin.
-// deallocate: class from the page map (one load), bin from the thread's cache, block onto the bin.
+// allocate: class from the size (one table load), bin from the thread's cache, top block off the
+// bin. deallocate: class from the page map (one load), bin from the thread's cache, block onto the
+// bin.
 #pragma once
 
 #include <cerrno>
@@ -61,8 +63,8 @@ inline ThreadCache* current_cache() {
   return refill_bin(*cache, c);
 }
 
-// The system refused memory: give back all we can, which turns free memory of one kind into room for
-// another, and try once more.
+// The system refused memory: give back all we can, which turns free memory of one kind into room
+// for another, and try once more.
 template <typename Attempt>
 [[gnu::noinline, gnu::cold]] void* retry_after_trim(Attempt attempt) {
   {
@@ -81,7 +83,8 @@ template <typename Attempt>
 inline void* allocate_class(std::uint32_t c) {
   Bin& bin = t_cache->bins[c];
   void* block = bin.blocks;
-  if (block == nullptr) [[unlikely]] return allocate_class_slow(c);
+  if (block == nullptr) [[unlikely]]
+    return allocate_class_slow(c);
   bin.blocks = link_of(block);
   ++bin.room;
   return block;
@@ -99,7 +102,8 @@ inline void* allocate_class(std::uint32_t c) {
 
 // Sizes above the small table; apart from the small ones so that those pay for one comparison only.
 [[gnu::noinline]] inline void* allocate_above_table(std::size_t size) {
-  if (size > kMediumMax) [[unlikely]] return allocate_large_or_fail(size);
+  if (size > kMediumMax) [[unlikely]]
+    return allocate_large_or_fail(size);
   return allocate_class(kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift]);
 }
 
@@ -128,7 +132,8 @@ inline void deallocate_other(void* p);
 inline std::uint32_t class_of_pointer(const void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   const std::uintptr_t page = (address - g_primary_base) >> os::kPageShift;
-  if (page < kArenaPages) [[likely]] return page_map(g_primary_base)[page];
+  if (page < kArenaPages) [[likely]]
+    return page_map(g_primary_base)[page];
   const Arena* arena = find_arena(p);
   if (arena == nullptr) return 0;
   return page_map(arena->base)[(address - arena->base) >> os::kPageShift];
@@ -149,17 +154,21 @@ inline std::uint32_t class_of_pointer(const void* p) {
 
 // Memory for at least `size` bytes, aligned to 16; nullptr with ENOMEM. Any thread, any time.
 inline void* allocate(std::size_t size) {
-  if (size > kTableMax) [[unlikely]] return detail::allocate_above_table(size);
+  if (size > kTableMax) [[unlikely]]
+    return detail::allocate_above_table(size);
   return detail::allocate_class(kClassBy16[(size + 15) >> 4]);
 }
 
 // Gives back a block, from any thread; nullptr does nothing; errno is kept.
 inline void deallocate(void* p) {
-  const std::uintptr_t page = (reinterpret_cast<std::uintptr_t>(p) - g_primary_base) >> os::kPageShift;
-  if (page >= kArenaPages) [[unlikely]] return detail::deallocate_other(p);
+  const std::uintptr_t page =
+      (reinterpret_cast<std::uintptr_t>(p) - g_primary_base) >> os::kPageShift;
+  if (page >= kArenaPages) [[unlikely]]
+    return detail::deallocate_other(p);
   const std::uint32_t c = page_map(g_primary_base)[page];
   Bin& bin = t_cache->bins[c];
-  if (bin.room == 0) [[unlikely]] return detail::deallocate_full(p, c);
+  if (bin.room == 0) [[unlikely]]
+    return detail::deallocate_full(p, c);
   --bin.room;
   link_of(p) = bin.blocks;
   bin.blocks = p;

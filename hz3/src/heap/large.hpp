@@ -1,11 +1,14 @@
-// Large blocks: above 1 MiB, or aligned to more than a segment run can be. Each takes a span of whole
-// slots of an arena; its size stands in the slot table, so nothing of ours lies inside or beside it.
+// Large blocks: above 1 MiB, or aligned to more than a segment run can be. Each takes a span of
+// whole slots of an arena; its size stands in the slot table, so nothing of ours lies inside or
+// beside it.
 //
-// Freed, it rests in the large cache for a moment and then goes back to the system. It grows in place while the slots behind it are
-// free; otherwise its pages move to a larger span without being copied.
+// Freed, it rests in the large cache for a moment and then goes back to the system. It grows in
+// place while the slots behind it are free; otherwise its pages move to a larger span without being
+// copied.
 //
 // Invariant: a pointer is a live large block exactly if it is the address that its span's head slot
-// implies; anything else inside a span is refused. Thread-safe; slots are guarded by the arenas' lock.
+// implies; anything else inside a span is refused. Thread-safe; slots are guarded by the arenas'
+// lock.
 #pragma once
 
 #include <cstring>
@@ -46,8 +49,8 @@ inline LargeBlock find_large(void* p) {
   return {arena, slot, &head};
 }
 
-// Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if `zeroed`
-// is asked for. nullptr when there is no more. `size` may be as small as one byte.
+// Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if
+// `zeroed` is asked for. nullptr when there is no more. `size` may be as small as one byte.
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > kArenaSize || alignment > kArenaSize) return nullptr;
   const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
@@ -74,7 +77,8 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
-  if (g_large_cache.put(*block.arena, block.slot, block.head->slots, block.usable(), now_ms)) return;
+  if (g_large_cache.put(*block.arena, block.slot, block.head->slots, block.usable(), now_ms))
+    return;
   release_slots(*block.arena, block.slot, block.head->slots);
 }
 

@@ -1,13 +1,13 @@
-// The large cache: spans of freed large blocks that keep their memory for a moment, because a program
-// that frees a large block often wants one of that size again, and returning and faulting 1 MiB costs
-// about half a millisecond.
+// The large cache: spans of freed large blocks that keep their memory for a moment, because a
+// program that frees a large block often wants one of that size again, and returning and faulting 1
+// MiB costs about half a millisecond.
 //
 // Bounded three ways: by bytes (HZ3_LARGE_CACHE_BYTES), by entries, and by age: every large
 // operation, every thread's epoch and every thread exit returns what has lain here longer than
 // HZ3_LARGE_CACHE_MS. Thread-safe; its lock comes before the arenas'.
 //
-// Invariant (under the lock): an entry's head slot has kind kLargeCached, so it is no live block, and
-// no other list knows its slots.
+// Invariant (under the lock): an entry's head slot has kind kLargeCached, so it is no live block,
+// and no other list knows its slots.
 #pragma once
 
 #include "heap/arena.hpp"
@@ -26,7 +26,8 @@ struct CachedSpan {
 class LargeCache {
  public:
   // Keeps a span; false when it is too large, so that the caller returns it.
-  bool put(Arena& arena, std::size_t slot, std::uint32_t slots, std::size_t bytes, std::uint64_t now_ms) {
+  bool put(Arena& arena, std::size_t slot, std::uint32_t slots, std::size_t bytes,
+           std::uint64_t now_ms) {
     if (bytes > kCapacity) return false;
     os::LockGuard guard(lock_);
     while (count_ == kEntries || bytes_ + bytes > kCapacity) release_oldest();

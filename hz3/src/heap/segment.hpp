@@ -4,7 +4,8 @@
 // header, at the index of its first page; `run_offset` leads from any page of a run to that page.
 //
 // Invariants (everything in a header is guarded by the lock of the owning shard)
-//   - `live` of a run is exactly the number of its blocks outside the central store: in the program,
+//   - `live` of a run is exactly the number of its blocks outside the central store: in the
+//   program,
 //     in thread caches, on their way between threads. It changes only when blocks move between a
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
 //     scanning, no guessing.
@@ -71,9 +72,12 @@ class PageBits {
     while (count > 0) {
       const std::uint32_t bit = page % 64;
       const std::uint32_t n = count < 64 - bit ? count : 64 - bit;
-      const std::uint64_t mask = (n == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << n) - 1)) << bit;
-      if constexpr (kSet) words_[page / 64] |= mask;
-      else words_[page / 64] &= ~mask;
+      const std::uint64_t mask = (n == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << n) - 1))
+                                 << bit;
+      if constexpr (kSet)
+        words_[page / 64] |= mask;
+      else
+        words_[page / 64] &= ~mask;
       page += n;
       count -= n;
     }
@@ -99,7 +103,7 @@ struct Segment {
   Arena* arena;
   Segment* previous;  // neighbours in the owner's list of this kind
   Segment* next;
-  std::uint32_t free_pages;  // number of bits in free_bits
+  std::uint32_t free_pages;     // number of bits in free_bits
   std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
   PageBits free_bits;
@@ -108,8 +112,7 @@ struct Segment {
   Run runs[kPagesPerSegment];
 };
 
-inline constexpr std::uint32_t kHeaderPages =
-    (sizeof(Segment) + os::kPageSize - 1) / os::kPageSize;
+inline constexpr std::uint32_t kHeaderPages = (sizeof(Segment) + os::kPageSize - 1) / os::kPageSize;
 inline constexpr std::uint32_t kUsablePages = kPagesPerSegment - kHeaderPages;
 static_assert(kMediumMax / os::kPageSize <= kUsablePages, "the largest medium run fits a segment");
 

@@ -1,11 +1,11 @@
 // Shards: the central store. Each shard owns segments and lists their runs by class; threads are
 // spread over the shards, the lowest free one first, and share when there are more threads.
 //
-// Blocks have no owner. A thread that frees a block of another shard keeps it in its own cache; what
-// overflows goes back, in batches, to the run the block came from. So a remote free costs the thread
-// nothing by itself, and a shard's lock is taken once a batch. A thread that finds its own shard
-// empty takes from shards whose threads have all ended before it opens a new segment; that is how
-// the pages of dead threads are adopted.
+// Blocks have no owner. A thread that frees a block of another shard keeps it in its own cache;
+// what overflows goes back, in batches, to the run the block came from. So a remote free costs the
+// thread nothing by itself, and a shard's lock is taken once a batch. A thread that finds its own
+// shard empty takes from shards whose threads have all ended before it opens a new segment; that is
+// how the pages of dead threads are adopted.
 //
 // Invariants (guarded by the shard's lock unless marked otherwise)
 //   - A run is in `partial` if it has room and live blocks, in `empty` if it has none live, and in
@@ -37,8 +37,10 @@ class List {
     first_ = &node;
   }
   void remove(Node& node) {
-    if (node.previous != nullptr) node.previous->next = node.next;
-    else first_ = node.next;
+    if (node.previous != nullptr)
+      node.previous->next = node.next;
+    else
+      first_ = node.next;
     if (node.next != nullptr) node.next->previous = node.previous;
     node.previous = node.next = nullptr;
   }
@@ -57,10 +59,10 @@ inline void*& link_of(void* block) { return *static_cast<void**>(block); }
 
 // Blocks on their way out of the central store.
 struct Delivery {
-  Chain chain;                    // blocks that existed, linked
-  char* fresh = nullptr;          // neighbouring blocks that are to be linked by the receiver
+  Chain chain;            // blocks that existed, linked
+  char* fresh = nullptr;  // neighbouring blocks that are to be linked by the receiver
   std::uint32_t fresh_count = 0;
-  char* populate = nullptr;       // pages that the receiver is to fault in, before it links
+  char* populate = nullptr;  // pages that the receiver is to fault in, before it links
   std::size_t populate_bytes = 0;
 
   std::uint32_t count() const { return chain.count + fresh_count; }
@@ -105,9 +107,9 @@ inline void count_free_pages(Shard& shard, SegmentKind kind, std::int32_t change
 
 // Puts a run into the list that its live count asks for.
 inline void file_run(Shard& shard, Run& run) {
-  const RunState wanted = run.live == 0       ? RunState::kEmpty
-                          : run.has_room()    ? RunState::kPartial
-                                              : RunState::kFull;
+  const RunState wanted = run.live == 0    ? RunState::kEmpty
+                          : run.has_room() ? RunState::kPartial
+                                           : RunState::kFull;
   if (run.state == wanted) return;
   const std::uint32_t c = run.size_class;
   if (run.state == RunState::kPartial) shard.partial[c].remove(run);
@@ -154,7 +156,8 @@ inline void take_from_run(Segment& segment, Run& run, std::uint32_t wanted, Deli
 inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t alignment = 1) {
   const SegmentKind kind = kind_of_class(c);
   const std::uint32_t pages = kSizeClasses[c].pages;
-  if (shard.free_pages[static_cast<int>(kind)].load(std::memory_order_relaxed) < pages) return nullptr;
+  if (shard.free_pages[static_cast<int>(kind)].load(std::memory_order_relaxed) < pages)
+    return nullptr;
   List<Segment>& list = shard.segments[static_cast<int>(kind)];
   for (Segment* segment = list.front(); segment != nullptr; segment = segment->next) {
     if (segment->free_pages < pages) continue;
@@ -171,7 +174,8 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
 }
 
 // Ends with the first run that gives fresh blocks: a delivery holds one range of them.
-inline void take_from_lists(Shard& shard, std::uint32_t c, std::uint32_t wanted, Delivery& delivery) {
+inline void take_from_lists(Shard& shard, std::uint32_t c, std::uint32_t wanted,
+                            Delivery& delivery) {
   while (delivery.count() < wanted && delivery.fresh_count == 0) {
     Run* run = !shard.partial[c].empty() ? shard.partial[c].front() : shard.empty[c].front();
     if (run == nullptr) return;
@@ -235,7 +239,8 @@ inline bool close_segment(Shard& shard, Segment& segment) {
 
 namespace detail {
 
-inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted, Delivery& delivery) {
+inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
+                                  Delivery& delivery) {
   for (Shard& shard : g_shards) {
     if (delivery.count() > 0) return;
     if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
@@ -261,7 +266,9 @@ inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& de
   const std::uint32_t ahead = grown || end / 4 > kAhead ? kAhead : end / 4;
   const std::uint32_t stop = end + ahead < kPagesPerSegment ? end + ahead : kPagesPerSegment;
   // Only a range that is free up to its end; what was used before has its pages already.
-  if (end < stop && (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop)) return;
+  if (end < stop &&
+      (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop))
+    return;
   segment.dirty_bits.set(page, stop - page);
   segment.populated_end = stop;
   delivery.populate = page_address(segment, page);
@@ -348,7 +355,8 @@ inline Chain take_blocks(Shard& home, std::uint32_t c, std::uint32_t wanted) {
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
   Delivery delivery;
-  detail::grow_and_take(home, c, 1, delivery, static_cast<std::uint32_t>(alignment / os::kPageSize));
+  detail::grow_and_take(home, c, 1, delivery,
+                        static_cast<std::uint32_t>(alignment / os::kPageSize));
   return delivery.fresh;
 }
 

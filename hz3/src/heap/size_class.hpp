@@ -18,7 +18,7 @@
 namespace hz3 {
 
 inline constexpr std::size_t kSmallMax = 2048;
-inline constexpr std::size_t kTableMax = 4096;           // requests up to here are looked up by 16 bytes
+inline constexpr std::size_t kTableMax = 4096;  // requests up to here are looked up by 16 bytes
 inline constexpr std::size_t kMediumMax = std::size_t{1} << 20;  // and up to here by pages
 inline constexpr std::uint32_t kSmallClasses = 32 + 16 + 16;
 inline constexpr std::uint32_t kSub4kClasses = 4;
@@ -28,9 +28,9 @@ inline constexpr std::uint32_t kFirstMedium = kFirstSub4k + kSub4kClasses;
 inline constexpr std::uint32_t kClasses = kFirstMedium + kMediumClasses;  // including class 0
 
 struct SizeClass {
-  std::uint32_t size;     // bytes a block
-  std::uint16_t pages;    // pages a run
-  std::uint16_t objects;  // blocks a run
+  std::uint32_t size;        // bytes a block
+  std::uint16_t pages;       // pages a run
+  std::uint16_t objects;     // blocks a run
   std::uint32_t reciprocal;  // ceil(2^32 / size): offset*reciprocal >> 32 is the block's index
 };
 
@@ -122,7 +122,8 @@ constexpr std::uint32_t class_of(std::size_t size) {
 }
 
 // The smallest class whose blocks all start on a multiple of `alignment` (a power of two up to the
-// page size): runs start on pages, so a block size that is a multiple is enough. 0 if there is none.
+// page size): runs start on pages, so a block size that is a multiple is enough. 0 if there is
+// none.
 constexpr std::uint32_t aligned_class_of(std::size_t size, std::size_t alignment) {
   if (size > kMediumMax) return 0;
   std::uint32_t c = class_of(size);

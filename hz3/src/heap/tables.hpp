@@ -1,5 +1,6 @@
-// Memory for the allocator's own small objects (thread caches), carved from mmap and recycled through
-// a list; never returned, never mixed with user blocks. Thread-safe. All objects have one size.
+// Memory for the allocator's own small objects (thread caches), carved from mmap and recycled
+// through a list; never returned, never mixed with user blocks. Thread-safe. All objects have one
+// size.
 #pragma once
 
 #include "os/lock.hpp"

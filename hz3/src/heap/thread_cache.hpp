@@ -46,14 +46,15 @@ inline constinit const ThreadCache kUnsetCache{};  // the thread has not used th
 inline constinit const ThreadCache kEndedCache{};  // the thread has run its exit hook
 
 // The only thread-local variable: one pointer, initial-exec, so it takes 8 bytes of static TLS.
-inline constinit thread_local ThreadCache* t_cache
-    [[gnu::tls_model("initial-exec")]] = const_cast<ThreadCache*>(&kUnsetCache);
+inline constinit thread_local ThreadCache* t_cache [[gnu::tls_model("initial-exec")]] =
+    const_cast<ThreadCache*>(&kUnsetCache);
 
 inline bool is_real(const ThreadCache* cache) {
   return cache != &kUnsetCache && cache != &kEndedCache;
 }
 
-// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at all.
+// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
+// all.
 constexpr std::uint32_t largest_limit(std::uint32_t c) {
   const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
   const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
@@ -128,7 +129,8 @@ inline void steal_budget(ThreadCache& cache, std::uint32_t c, std::uint64_t byte
     const std::uint32_t victim = cache.steal_cursor;
     const std::uint32_t limit = cache.bins[victim].limit;
     if (victim == c || limit <= kLimits.smallest[victim]) continue;
-    shrink_bin(cache, victim, limit / 2 > kLimits.smallest[victim] ? limit / 2 : kLimits.smallest[victim]);
+    shrink_bin(cache, victim,
+               limit / 2 > kLimits.smallest[victim] ? limit / 2 : kLimits.smallest[victim]);
   }
 }
 
@@ -139,7 +141,8 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   Bin& bin = cache.bins[c];
   const std::uint32_t largest = detail::kLimits.largest[c];
   if (bin.limit >= largest) return false;
-  std::uint32_t more = bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
+  std::uint32_t more =
+      bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
   if (bin.limit + more > largest) more = largest - bin.limit;
   const std::uint64_t bytes = static_cast<std::uint64_t>(more) * kSizeClasses[c].size;
   if (cache.budget < bytes) detail::steal_budget(cache, c, bytes);
@@ -156,7 +159,8 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   cache.history[c].refilled = true;
   Bin& bin = cache.bins[c];
   std::uint32_t wanted = bin.limit / 2 + 1;
-  if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH)) wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
+  if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
+    wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
   Chain chain = take_transfer(c);
   if (chain.count > bin.room + 1) {  // left by a thread with a larger bin
     give_back(chain);

@@ -1,8 +1,8 @@
 // Threads: how one gets a cache and a shard at its first slow path, and gives them up at its end.
 //
-// A new thread takes the lowest shard that has no thread, so it reuses what a dead thread left there
-// and the number of shards in use follows the number of living threads; if all are taken it shares
-// the one with the fewest. The registry's lock guards the choice.
+// A new thread takes the lowest shard that has no thread, so it reuses what a dead thread left
+// there and the number of shards in use follows the number of living threads; if all are taken it
+// shares the one with the fewest. The registry's lock guards the choice.
 //
 // The exit hook is a pthread key, so it runs after C++ thread_local destructors. Later hooks of
 // other libraries, and the C library when it frees the thread's own storage, may still allocate and
@@ -35,7 +35,8 @@ inline Shard& join_shard() {
   os::LockGuard guard(g_registry.lock);
   Shard* best = &g_shards[0];
   for (Shard& shard : g_shards) {
-    if (shard.threads.load(std::memory_order_relaxed) < best->threads.load(std::memory_order_relaxed)) {
+    if (shard.threads.load(std::memory_order_relaxed) <
+        best->threads.load(std::memory_order_relaxed)) {
       best = &shard;
     }
   }
@@ -101,8 +102,9 @@ inline void end_thread(void* argument) {
 
 void install_process_hooks();  // api/process.hpp: fork handlers and the line printed at exit
 
-// Makes sure the thread's exit hook will run. The key may not exist yet when a thread attaches while
-// the first one is still installing the hooks; slow paths therefore ask again until it is armed.
+// Makes sure the thread's exit hook will run. The key may not exist yet when a thread attaches
+// while the first one is still installing the hooks; slow paths therefore ask again until it is
+// armed.
 inline void arm_exit_hook(ThreadCache& cache) {
   if (cache.exit_hook_armed || !__atomic_load_n(&g_registry.has_key, __ATOMIC_ACQUIRE)) return;
   cache.exit_hook_armed = true;  // before the call, which may allocate and get here again

@@ -1,9 +1,9 @@
 // Counters of cold-path events and the line each box prints about itself when the process exits.
 //
 // A counter exists for every box in every build; with HZ3_STATS=0 nothing is counted and nothing is
-// printed. Lines have the form `[NAME] key=value …`, appear once, on stderr, and only for boxes that
-// are on. hz3/README.md says how to read each number. Counting is thread-safe and never happens on
-// the hot path.
+// printed. Lines have the form `[NAME] key=value …`, appear once, on stderr, and only for boxes
+// that are on. hz3/README.md says how to read each number. Counting is thread-safe and never
+// happens on the hot path.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,10 @@ namespace hz3 {
 class Counter {
  public:
   void add(std::uint64_t n) {
-    if constexpr (flag::STATS) value_.fetch_add(n, std::memory_order_relaxed);
-    else (void)n;
+    if constexpr (flag::STATS)
+      value_.fetch_add(n, std::memory_order_relaxed);
+    else
+      (void)n;
   }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
@@ -66,7 +68,8 @@ template <std::size_t n>
 void print_line(const char* name, const Field (&fields)[n]) {
   LineWriter line;
   line.text("[").text(name).text("]");
-  for (const Field& field : fields) line.text(" ").text(field.key).text("=").decimal(field.counter.value());
+  for (const Field& field : fields)
+    line.text(" ").text(field.key).text("=").decimal(field.counter.value());
   line.write_to(2);
 }
 

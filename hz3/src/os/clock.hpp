@@ -11,7 +11,8 @@ namespace hz3::os {
 inline std::uint64_t now_ms() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1000 + static_cast<std::uint64_t>(t.tv_nsec) / 1000000;
+  return static_cast<std::uint64_t>(t.tv_sec) * 1000 +
+         static_cast<std::uint64_t>(t.tv_nsec) / 1000000;
 }
 
 }  // namespace hz3::os

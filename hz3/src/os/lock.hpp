@@ -3,8 +3,8 @@
 // 2 held and somebody may sleep. It spins briefly and then sleeps, because on a machine with few
 // cores the holder is likely to be preempted rather than busy.
 //
-// Lock order, outermost first: thread registry, transfer classes, shards (lowest index first; never two at once except
-// around fork), large cache, arenas, tables. The hot path takes no lock.
+// Lock order, outermost first: thread registry, transfer classes, shards (lowest index first; never
+// two at once except around fork), large cache, arenas, tables. The hot path takes no lock.
 #pragma once
 
 #include <linux/futex.h>
@@ -31,7 +31,8 @@ class Lock {
     if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) lock_slow();
   }
   void unlock() {
-    if (state_.exchange(kFree, std::memory_order_release) == kContended) futex(FUTEX_WAKE_PRIVATE, 1);
+    if (state_.exchange(kFree, std::memory_order_release) == kContended)
+      futex(FUTEX_WAKE_PRIVATE, 1);
   }
   // In a forked child only: the threads that held or awaited the lock do not exist there.
   void reset() { state_.store(kFree, std::memory_order_relaxed); }

@@ -1,6 +1,7 @@
-// Pointers that are not ours: blocks that another allocator handed out before, or besides, this one.
-// They are never dereferenced; they go to the next definition of the function in the search order,
-// which is usually the C library's. Found with dlsym at first need, on a path that is never hot.
+// Pointers that are not ours: blocks that another allocator handed out before, or besides, this
+// one. They are never dereferenced; they go to the next definition of the function in the search
+// order, which is usually the C library's. Found with dlsym at first need, on a path that is never
+// hot.
 #pragma once
 
 #include <dlfcn.h>

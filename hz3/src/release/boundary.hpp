@@ -23,19 +23,27 @@ inline void count_release(std::uint32_t pages, ReleaseReason reason) {
   stats.calls.add(1);
   stats.pages.add(pages);
   switch (reason) {
-    case ReleaseReason::kSmallPageRetire: stats.small_pages.add(pages); break;
-    case ReleaseReason::kSub4kRunRetire: stats.sub4k_pages.add(pages); break;
-    case ReleaseReason::kMediumRunReclaim: stats.medium_pages.add(pages); break;
+    case ReleaseReason::kSmallPageRetire:
+      stats.small_pages.add(pages);
+      break;
+    case ReleaseReason::kSub4kRunRetire:
+      stats.sub4k_pages.add(pages);
+      break;
+    case ReleaseReason::kMediumRunReclaim:
+      stats.medium_pages.add(pages);
+      break;
   }
 }
 
 }  // namespace detail
 
-// Declares pages [page, page+pages) of a segment free: no block in them is live, no list knows them.
-// They stay resident (and in dirty_bits) until a purge. A violated precondition stops the program.
+// Declares pages [page, page+pages) of a segment free: no block in them is live, no list knows
+// them. They stay resident (and in dirty_bits) until a purge. A violated precondition stops the
+// program.
 inline void release_range_definitely_free(Segment& segment, std::uint32_t page, std::uint32_t pages,
                                           ReleaseReason reason) {
-  if (segment.magic != kSegmentMagic || segment.owner == nullptr) fatal("release of pages in no segment", &segment);
+  if (segment.magic != kSegmentMagic || segment.owner == nullptr)
+    fatal("release of pages in no segment", &segment);
   if (page < kHeaderPages || page + pages > kPagesPerSegment) {
     fatal("release of pages outside a segment", page_address(segment, page));
   }
@@ -45,7 +53,8 @@ inline void release_range_definitely_free(Segment& segment, std::uint32_t page, 
   segment.free_bits.set(page, pages);
   segment.free_pages += pages;
   std::uint8_t* map = map_bytes(segment, page);
-  for (std::uint32_t i = 0; i < pages; ++i) __atomic_store_n(&map[i], std::uint8_t{0}, __ATOMIC_RELAXED);
+  for (std::uint32_t i = 0; i < pages; ++i)
+    __atomic_store_n(&map[i], std::uint8_t{0}, __ATOMIC_RELAXED);
   detail::count_release(pages, reason);
 }
 

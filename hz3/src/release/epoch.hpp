@@ -53,7 +53,8 @@ inline void reclaim_medium_runs(Shard& shard) {
   stats.reclaim_calls.add(1);
   os::LockGuard guard(shard.lock);
   for (std::uint32_t c = kClasses - 1; c >= kFirstMedium && budget > 0; --c) {
-    const std::uint32_t runs = release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim, budget);
+    const std::uint32_t runs =
+        release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim, budget);
     budget -= runs;
     stats.reclaim_objs.add(runs);
     stats.reclaim_pages.add(std::uint64_t{runs} * kSizeClasses[c].pages);

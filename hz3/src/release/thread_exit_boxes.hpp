@@ -1,5 +1,6 @@
 // What a thread's exit gives back, one function a box. They run after the thread's blocks went back
-// to the central store, on its own shard and on shards without threads, each under that shard's lock.
+// to the central store, on its own shard and on shards without threads, each under that shard's
+// lock.
 //
 //   S62-1, -1b  retire   empty runs of small / sub4k classes become free pages
 //   S62-2       purge    free pages of small segments go back to the system, one call a range
@@ -59,7 +60,8 @@ inline void retire_sub4k_runs(Shard& shard) {
   }
 }
 
-// Box S309. Whether the shard holds more free pages than it may keep. Counts no further than needed.
+// Box S309. Whether the shard holds more free pages than it may keep. Counts no further than
+// needed.
 inline bool worth_purging(const Shard& shard) {
   std::uint32_t pages = 0;
   for (const List<Segment>& list : shard.segments) {
@@ -72,7 +74,8 @@ inline bool worth_purging(const Shard& shard) {
 }
 
 // Purges the free pages of one segment, at most `calls` madvise calls; returns the calls made.
-inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls, PagePurgeStats& stats) {
+inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls,
+                                      PagePurgeStats& stats) {
   std::uint32_t made = 0;
   std::uint32_t page = kHeaderPages;
   while (made < calls) {
@@ -99,7 +102,8 @@ inline void purge_small_segments(Shard& shard) {
     PagePurgeStats& stats = g_page_purge_stats;
     auto calls = static_cast<std::uint32_t>(flag::S62_PURGE_MAX_CALLS);
     Segment* next = nullptr;
-    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front(); s != nullptr && calls > 0; s = next) {
+    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front();
+         s != nullptr && calls > 0; s = next) {
       next = s->next;
       stats.scanned_segs.add(1);
       if (s->free_pages > 0) stats.candidate_segs.add(1);
@@ -124,7 +128,8 @@ inline void purge_small_segments(Shard& shard) {
 inline void observe_small_segments(Shard& shard) {
   if constexpr (flag::S62_OBSERVE) {
     ObserveStats& stats = g_observe_stats;
-    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front(); s != nullptr; s = s->next) {
+    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kSmall)].front(); s != nullptr;
+         s = s->next) {
       stats.scanned_segs.add(1);
       stats.candidate_segs.add(1);
       stats.total_pages.add(kUsablePages);
@@ -139,7 +144,8 @@ inline void observe_small_segments(Shard& shard) {
 inline void drain_medium_runs(Shard& shard) {
   if constexpr (flag::S61_DTOR_HARD_PURGE) {
     for (std::uint32_t c = kClasses - 1; c >= kFirstMedium; --c) {
-      g_hard_purge_stats.drained_objs.add(release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim));
+      g_hard_purge_stats.drained_objs.add(
+          release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim));
     }
   }
 }
@@ -151,7 +157,8 @@ inline void hard_purge_medium(Shard& shard) {
     auto calls = flag::S61_DTOR_MAX_CALLS;
     auto pages = flag::S61_DTOR_MAX_PAGES;
     Segment* next = nullptr;
-    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kMedium)].front(); s != nullptr; s = next) {
+    for (Segment* s = shard.segments[static_cast<int>(SegmentKind::kMedium)].front(); s != nullptr;
+         s = next) {
       next = s->next;
       if (!is_empty(*s)) continue;
       if (calls == 0 || pages < kUsablePages) break;

@@ -1,5 +1,6 @@
 // Trim: give back everything that can be given back now. On request (malloc_trim), and once before
-// an allocation fails. Works on every shard, one lock at a time; blocks in other threads' caches stay.
+// an allocation fails. Works on every shard, one lock at a time; blocks in other threads' caches
+// stay.
 #pragma once
 
 #include "heap/threads.hpp"
@@ -17,8 +18,10 @@ inline bool trim_shard(Shard& shard) {
     Segment* next = nullptr;
     for (Segment* s = list.front(); s != nullptr; s = next) {
       next = s->next;
-      if (is_empty(*s)) any |= close_segment(shard, *s);
-      else any |= purge_free_pages(*s, UINT32_MAX, uncounted) > 0;
+      if (is_empty(*s))
+        any |= close_segment(shard, *s);
+      else
+        any |= purge_free_pages(*s, UINT32_MAX, uncounted) > 0;
     }
   }
   return any;

@@ -1,10 +1,10 @@
 // Box S42. The transfer cache: whole batches of free blocks on their way from threads that free to
 // threads that allocate, without touching the runs they came from.
 //
-// A thread whose bin overflows leaves the batch here as one chain; a thread whose bin is empty takes
-// one. Both cost a short lock of that class and no look at the blocks. What does not fit goes to the
-// central store. Classes are bounded by slots and by bytes, so what lies here is small; it is handed
-// to the central store whenever memory is to be given back (thread exit, trim).
+// A thread whose bin overflows leaves the batch here as one chain; a thread whose bin is empty
+// takes one. Both cost a short lock of that class and no look at the blocks. What does not fit goes
+// to the central store. Classes are bounded by slots and by bytes, so what lies here is small; it
+// is handed to the central store whenever memory is to be given back (thread exit, trim).
 //
 // Invariants (per class, under its lock): slots [0, used) hold non-empty chains of blocks of that
 // class; those blocks are live as far as their runs are concerned, and in no other list.
@@ -14,7 +14,8 @@
 
 namespace hz3 {
 
-inline constexpr std::uint32_t kTransferSlots = static_cast<std::uint32_t>(flag::S42_SMALL_XFER_SLOTS);
+inline constexpr std::uint32_t kTransferSlots =
+    static_cast<std::uint32_t>(flag::S42_SMALL_XFER_SLOTS);
 
 struct alignas(64) TransferClass {
   os::Lock lock;
@@ -62,7 +63,8 @@ inline Chain take_transfer(std::uint32_t c) {
 inline void drain_transfers() {
   if constexpr (!flag::S42_SMALL_XFER) return;
   for (std::uint32_t c = 1; c < kClasses; ++c) {
-    for (Chain chain = take_transfer(c); chain.count > 0; chain = take_transfer(c)) give_back(chain);
+    for (Chain chain = take_transfer(c); chain.count > 0; chain = take_transfer(c))
+      give_back(chain);
   }
 }
 
