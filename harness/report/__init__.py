@@ -29,6 +29,6 @@ def publish(run_dir: Path, dest: Path) -> Path:
     `dest` is normally results/published. Raises UserError for an unfinished run. Returns the
     publication's directory.
     """
-    from harness.report.publish import publish as do_publish
+    from harness.report.publication import publish as do_publish
 
     return do_publish(Path(run_dir), Path(dest))

@@ -15,7 +15,7 @@ from typing import Dict, Optional
 from harness.errors import UserError
 from harness.model import Verdict
 from harness.report import canvas
-from harness.report.publish import project_root, scrub
+from harness.report.publication import project_root, scrub
 from harness.run.store import disk_errors
 from harness.scoreboard.board import Board
 from harness.scoreboard.plot import draw

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.report import publish
-from harness.report.publish import scrub
+from harness.report.publication import scrub
 from harness.report.tests.conftest import MakeRun
 from harness.report.tests.synthetic import Options
 from harness.report.tests.test_report import tree

@@ -4,7 +4,8 @@ import json
 import sys
 
 rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-state, total, kept = 1, 0, []
+state, total = 1, 0
+kept: list[list[tuple[int, list[str]]]] = []
 for _ in range(rounds):
     records = []
     for i in range(6000):
@@ -12,7 +13,7 @@ for _ in range(rounds):
         records.append({"id": i, "name": f"name-{state}", "tags": [str(state % k) for k in (3, 7, 31)], "size": state % 5000})
     text = json.dumps(records)
     back = json.loads(text)
-    groups = {}
+    groups: dict[int, list[str]] = {}
     for record in back:
         groups.setdefault(record["size"] % 100, []).append(record["name"] + "/".join(record["tags"]))
     kept = kept[-2:] + [sorted((key, sorted(names)) for key, names in groups.items())]

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import UserError
 from harness.experiment import parse_experiment
 from harness.model import MEASURED, WARMUP, BlockRecord, RunRecord, Status, Verdict
-from harness.report.publish import project_root
+from harness.report.publication import project_root
 from harness.scoreboard.board import Board, idle_logs, make_board, peak_logs, speed_logs
 from harness.scoreboard.figures import geometric_mean, larger_is_better, ratio_of
 from harness.scoreboard.plot import Point, draw, frontier, points
