@@ -6,6 +6,9 @@
 // to the central store. Classes are bounded by slots and by bytes, so what lies here is small; it
 // is handed to the central store whenever memory is to be given back (thread exit, trim).
 //
+// Small blocks may be left out (HZ3_S42_XFER_MIN_SIZE): a batch that travels mixes the blocks of
+// several threads, so that later allocations of one thread share cache lines with another's.
+//
 // Invariants (per class, under its lock): slots [0, used) hold non-empty chains of blocks of that
 // class; those blocks are live as far as their runs are concerned, and in no other list.
 #pragma once
@@ -36,6 +39,7 @@ constexpr std::uint32_t transfer_slots(std::uint32_t c) {
 // Leaves a chain of one class for others; false, with the chain untouched, when there is no slot.
 inline bool put_transfer(std::uint32_t c, Chain chain) {
   if constexpr (!flag::S42_SMALL_XFER) return false;
+  if (kSizeClasses[c].size < flag::S42_XFER_MIN_SIZE) return false;
   TransferClass& transfer = g_transfer[c];
   const std::uint32_t slots = transfer_slots(c);
   if (transfer.used.load(std::memory_order_relaxed) >= slots) return false;
