@@ -86,7 +86,7 @@ def compose(path: Path) -> yaml.MappingNode:
 def entries(path: Path, node: yaml.Node, what: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
     """Key, key node and value node of a mapping; a repeated key is an error, not a silent winner."""
     if not isinstance(node, yaml.MappingNode):
-        raise CatalogueError(f"{place(path, node)}: {what} must be a mapping, like {{NAME: value}}")
+        raise CatalogueError(f"{place(path, node)}: {what} must be a mapping; write it like {{NAME: value}}")
     seen: dict[str, str] = {}
     result = []
     for key, value in node.value:

@@ -1,0 +1,120 @@
+"""The catalogue of flags and variants: what it accepts, and how it refuses the rest.
+
+A refusal is one line `file:line: what is wrong; what to do` and exit status 4, so that a profile can
+neither be replaced nor switched off by accident.
+"""
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "hz3/src/config/flagtool.py"
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/usr/bin/python3", str(TOOL), *args], capture_output=True, text=True, check=False)
+
+
+def refused(tmp_path: Path, text: str, name: str = "mine") -> str:
+    extra = tmp_path / "extra.yaml"
+    extra.write_text(text, encoding="utf-8")
+    done = run("show", name, "--extra", str(extra))
+    assert done.returncode == 4, done.stdout
+    assert done.stderr.count("\n") == 1, "one line"
+    assert "; " in done.stderr, "says what to do"
+    return done.stderr
+
+
+def shown(name: str, *args: str) -> dict[str, object]:
+    done = run("show", name, *args)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_variant_of_the_catalogue_resolves() -> None:
+    names = run("list").stdout.split()
+    assert {"s58", "s61", "s62", "s62_observe", "s62_sub4k", "fast", "scale"} <= set(names)
+    for name in names:
+        assert shown(name)["flags"]["HZ3_ENABLE"] == 1  # type: ignore[index]
+
+
+def test_a_variant_adds_to_its_parent(tmp_path: Path) -> None:
+    extra = tmp_path / "extra.yaml"
+    extra.write_text("mine: {parent: s62, flags: {HZ3_REFILL_BATCH: 8}}", encoding="utf-8")
+    mine, parent = shown("mine", "--extra", str(extra)), shown("s62")
+    differing = {k for k, v in mine["flags"].items() if parent["flags"][k] != v}  # type: ignore[attr-defined, index]
+    assert differing == {"HZ3_REFILL_BATCH"}
+    assert mine["parents"] == ["s62", "s61", "s58"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("mine:\n  parent: s62\n  flags: {HZ3_S62_RETIER: 1}", 3, "unknown flag HZ3_S62_RETIER; did you mean HZ3_S62_RETIRE?"),
+        ("mine:\n  parent: s62\n  flags: {HZ3_ENABLE: 0}", 3, "would disable the whole profile"),
+        ("mine:\n  parent: s62\n  flags: {HZ3_NUM_SHARDS: 1000}", 3, "HZ3_NUM_SHARDS=1000 is out of range; give 1 to 64"),
+        ("mine:\n  parent: s62\n  flags: {HZ3_ARENA_SIZE: 100000000}", 3, "power of two"),
+        ("mine:\n  parent: s62\n  flags: {HZ3_NUM_SHARDS: many}", 3, "must be a number"),
+        ("mine:\n  parent: s61\n  flags: {HZ3_S62_PURGE: 1}", 3, "needs HZ3_S62_RETIRE=1"),
+        ("mine:\n  flags: {HZ3_STATS: 1}", 1, "names no parent and would replace the profile"),
+        ("mine:\n  parent: s62\n  defs: -DHZ3_STATS=1", 3, "unknown key defs"),
+        ("mine:\n  parent: s63", 1, "unknown parent s63"),
+        ("mine:\n  parent: mine", 1, "its own ancestor"),
+        ("s62:\n  parent: s61", 1, "exists already"),
+        ("mine:\n  parent: s62\n  parent: s61", 3, "given twice"),
+        ("mine:\n  parent: s62\n  options: {lto: maybe}", 3, "is not possible"),
+        ("mine:\n  parent: s62\n  options: {speed: 11}", 3, "unknown build option"),
+        ("mine: [s62]", 1, "must be a mapping"),
+        ("mine: {parent: s62", 1, "not valid YAML"),
+        ("- mine", 1, "must be a mapping"),
+    ],
+)
+def test_refusals_name_place_fault_and_remedy(tmp_path: Path, text: str, line: int, says: str) -> None:
+    message = refused(tmp_path, text)
+    assert says in message
+    assert f":{line}: " in message or "ancestor" in says or "not valid" in says
+
+
+def test_an_unknown_variant_lists_the_known_ones() -> None:
+    done = run("show", "s6")
+    assert done.returncode == 4
+    assert "there is no variant s6" in done.stderr and "s62_sub4k" in done.stderr
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    done = run("list", "--extra", str(tmp_path / "none.yaml"))
+    assert done.returncode == 4
+    assert "none.yaml" in done.stderr and "cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("macro", "says"),
+    [("HZ3_S62_RETIRE=1", "not on the command line"), ("HZ3_S62_RETIER=1", "unknown flag"), ("HZ3_X", "unknown flag")],
+)
+def test_macros_behind_the_catalogue_are_refused(tmp_path: Path, macro: str, says: str) -> None:
+    done = run("generate", "scale", "--output", str(tmp_path / "out.hpp"), "--", "c++", f"-D{macro}")
+    assert done.returncode == 4
+    assert says in done.stderr and macro.split("=")[0] in done.stderr
+    assert not (tmp_path / "out.hpp").exists()
+
+
+def test_the_header_has_every_flag_and_a_record_that_parses(tmp_path: Path) -> None:
+    out = tmp_path / "out.hpp"
+    done = run("generate", "s62", "--output", str(out), "--compiler-id", "gcc 12", "--", "c++", "-O2")
+    assert done.returncode == 0, done.stderr
+    text = out.read_text(encoding="utf-8")
+    for flag in shown("s62")["flags"]:  # type: ignore[attr-defined]
+        assert f" {flag.removeprefix('HZ3_')} = " in text
+    literal = text.split("HZ3_BUILD_RECORD ", 1)[1].splitlines()[0]
+    record = json.loads(json.loads(literal))
+    assert record["variant"] == "s62" and record["flags"]["HZ3_S62_PURGE"] == 1
+    assert record["cxx_args"] == ["-O2"] and record["compiler"] == "gcc 12"
+
+
+def test_the_documented_table_is_up_to_date() -> None:
+    assert (ROOT / "hz3/FLAGS.md").read_text(encoding="utf-8") == run("docs").stdout, (
+        "make it again: hz3/src/config/flagtool.py docs > hz3/FLAGS.md")
