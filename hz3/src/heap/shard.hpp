@@ -256,12 +256,11 @@ inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wa
 // The pages count as dirty from here on, so that a purge finds them.
 inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& delivery) {
   constexpr auto kAhead = static_cast<std::uint32_t>(flag::S308_POPULATE_PAGES);
-  constexpr std::uint32_t kLargestRun = 8;
   if constexpr (kAhead == 0) return;
   const std::uint32_t pages = kSizeClasses[run.size_class].pages;
   const std::uint32_t page = first_page(segment, run);
   const std::uint32_t end = page + pages;
-  if (pages > kLargestRun || page < segment.populated_end) return;
+  if (kSizeClasses[run.size_class].size > os::kPageSize || page < segment.populated_end) return;
   const bool grown = shard.segments[static_cast<int>(segment.kind)].front()->next != nullptr;
   const std::uint32_t ahead = grown || end / 4 > kAhead ? kAhead : end / 4;
   const std::uint32_t stop = end + ahead < kPagesPerSegment ? end + ahead : kPagesPerSegment;
