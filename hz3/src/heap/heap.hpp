@@ -39,7 +39,9 @@ namespace detail {
 // For threads without a cache: past their end, or when there is no memory for one.
 inline Shard& shared_home() { return g_shards[0]; }
 
-inline void* allocate_uncached(std::uint32_t c) { return take_blocks(shared_home(), c, 1).first; }
+inline void* allocate_uncached(std::uint32_t c) {
+  return take_blocks(shared_home(), c, {1, 1}).first;
+}
 
 inline ThreadCache* current_cache() {
   ThreadCache* cache = t_cache;

@@ -8,7 +8,7 @@
 //   program,
 //     in thread caches, on their way between threads. It changes only when blocks move between a
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
-//     scanning, no guessing.
+//     scanning, no guessing. The list of free blocks has carved - live members.
 //   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
 //   - A page that is free and not in `dirty_bits` reads as zero and holds no memory.
 //   - A segment belongs to one shard from its creation until it is given back to the arena.
@@ -36,7 +36,8 @@ struct Run {
   Run* previous;      // neighbours in the shard's list of partial or of empty runs
   Run* next;
   std::uint16_t live;
-  std::uint16_t carved;  // blocks [0, carved) exist; the rest of the run was never touched
+  std::uint16_t carved;     // blocks [0, carved) exist; the rest of the run was never touched
+  std::uint16_t last_free;  // index of the last block of free_blocks, if there is one
   std::uint8_t size_class;
   RunState state;
 
@@ -111,6 +112,8 @@ struct Segment {
   std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run
   Run runs[kPagesPerSegment];
 };
+
+static_assert(sizeof(Run) == 32, "two descriptors a cache line");
 
 inline constexpr std::uint32_t kHeaderPages = (sizeof(Segment) + os::kPageSize - 1) / os::kPageSize;
 inline constexpr std::uint32_t kUsablePages = kPagesPerSegment - kHeaderPages;
@@ -191,7 +194,8 @@ inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_cl
     __atomic_store_n(&map[i], static_cast<std::uint8_t>(size_class), __ATOMIC_RELAXED);
   }
   Run& run = segment.runs[page];
-  run = {nullptr, nullptr, nullptr, 0, 0, static_cast<std::uint8_t>(size_class), RunState::kNone};
+  run = {nullptr,        nullptr, nullptr, 0, 0, 0, static_cast<std::uint8_t>(size_class),
+         RunState::kNone};
   return run;
 }
 

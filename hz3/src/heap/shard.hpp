@@ -57,15 +57,39 @@ struct Chain {
 
 inline void*& link_of(void* block) { return *static_cast<void**>(block); }
 
-// Blocks on their way out of the central store.
+// How many blocks somebody wants, and how many he can take.
+struct Wish {
+  std::uint32_t wanted;
+  std::uint32_t most;  // at least `wanted`
+};
+
+// Blocks on their way out of the central store. They are only named here, under the lock; whoever
+// takes the delivery links them afterwards, because touching them may miss the cache (another
+// processor freed them) or fault (they never existed).
 struct Delivery {
-  Chain chain;            // blocks that existed, linked
-  char* fresh = nullptr;  // neighbouring blocks that are to be linked by the receiver
+  struct Piece {  // linked blocks from `first` to `last`
+    void* first;
+    void* last;
+  };
+  static constexpr std::uint32_t kMostPieces = 32;
+
+  Piece pieces[kMostPieces];
+  std::uint32_t piece_count = 0;
+  std::uint32_t linked = 0;  // blocks in all pieces
+  char* fresh = nullptr;     // neighbouring blocks that never existed
   std::uint32_t fresh_count = 0;
-  char* populate = nullptr;  // pages that the receiver is to fault in, before it links
+  char* populate = nullptr;  // pages to fault in before linking
   std::size_t populate_bytes = 0;
 
-  std::uint32_t count() const { return chain.count + fresh_count; }
+  std::uint32_t count() const { return linked + fresh_count; }
+  // Fresh blocks end a delivery: it holds one range of them.
+  bool wants_more(Wish wish) const {
+    return count() < wish.wanted && fresh_count == 0 && piece_count < kMostPieces;
+  }
+  void add(void* first, void* last, std::uint32_t blocks) {
+    pieces[piece_count++] = {first, last};
+    linked += blocks;
+  }
 };
 
 struct alignas(64) Shard {
@@ -128,23 +152,34 @@ inline void unfile_run(Shard& shard, Run& run) {
   update_offer(shard, c);
 }
 
-// Moves up to `wanted` blocks from a run to a delivery: blocks that came back first, then blocks
-// that never existed. The latter are only claimed here; whoever takes the delivery links them after
-// the lock is gone, because that may fault in their pages.
-inline void take_from_run(Segment& segment, Run& run, std::uint32_t wanted, Delivery& delivery) {
-  const SizeClass& info = kSizeClasses[run.size_class];
-  std::uint32_t n = 0;
-  for (; n < wanted && run.free_blocks != nullptr; ++n) {
-    void* block = run.free_blocks;
-    run.free_blocks = link_of(block);
-    link_of(block) = delivery.chain.first;
-    delivery.chain.first = block;
+// Adds the run's free blocks to a delivery: all of them if they fit, without looking at any,
+// however many there are; else as many as are wanted, by walking there.
+inline void take_free_blocks(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
+  void* const first = run.free_blocks;
+  std::uint32_t n = run.carved - run.live;
+  void* last = page_address(segment, first_page(segment, run)) +
+               std::size_t{run.last_free} * kSizeClasses[run.size_class].size;
+  if (delivery.count() + n > wish.most) {
+    n = wish.wanted - delivery.count();
+    last = first;
+    for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
+    run.free_blocks = link_of(last);
+  } else {
+    run.free_blocks = nullptr;
   }
-  delivery.chain.count += n;
+  delivery.add(first, last, n);
   run.live = static_cast<std::uint16_t>(run.live + n);
-  if (n == wanted || run.carved == info.objects) return;
+}
+
+// Moves blocks from a run to a delivery that holds fewer than wanted: blocks that came back first,
+// then blocks that never existed.
+inline void take_from_run(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
+  if (run.free_blocks != nullptr) take_free_blocks(segment, run, wish, delivery);
+  const SizeClass& info = kSizeClasses[run.size_class];
+  if (delivery.count() >= wish.wanted || run.carved == info.objects) return;
   const std::uint32_t left = info.objects - run.carved;
-  const std::uint32_t fresh = wanted - n < left ? wanted - n : left;
+  const std::uint32_t missing = wish.wanted - delivery.count();
+  const std::uint32_t fresh = missing < left ? missing : left;
   delivery.fresh = page_address(segment, first_page(segment, run)) +
                    static_cast<std::size_t>(run.carved) * info.size;
   delivery.fresh_count = fresh;
@@ -173,19 +208,17 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
   return nullptr;
 }
 
-// Ends with the first run that gives fresh blocks: a delivery holds one range of them.
-inline void take_from_lists(Shard& shard, std::uint32_t c, std::uint32_t wanted,
-                            Delivery& delivery) {
-  while (delivery.count() < wanted && delivery.fresh_count == 0) {
+inline void take_from_lists(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery) {
+  while (delivery.wants_more(wish)) {
     Run* run = !shard.partial[c].empty() ? shard.partial[c].front() : shard.empty[c].front();
     if (run == nullptr) return;
-    take_from_run(segment_of(run), *run, wanted - delivery.count(), delivery);
+    take_from_run(segment_of(run), *run, wish, delivery);
     file_run(shard, *run);
   }
 }
 
-inline void take_from_fresh_run(Shard& shard, Run& run, std::uint32_t wanted, Delivery& delivery) {
-  take_from_run(segment_of(&run), run, wanted, delivery);
+inline void take_from_fresh_run(Shard& shard, Run& run, Wish wish, Delivery& delivery) {
+  take_from_run(segment_of(&run), run, wish, delivery);
   file_run(shard, run);
 }
 
@@ -239,14 +272,13 @@ inline bool close_segment(Shard& shard, Segment& segment) {
 
 namespace detail {
 
-inline void take_from_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
-                                  Delivery& delivery) {
+inline void take_from_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
   for (Shard& shard : g_shards) {
     if (delivery.count() > 0) return;
     if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
     if (!shard.may_offer(c)) continue;
     os::LockGuard guard(shard.lock);
-    take_from_lists(shard, c, wanted, delivery);
+    take_from_lists(shard, c, wish, delivery);
   }
 }
 
@@ -274,23 +306,22 @@ inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& de
   delivery.populate_bytes = (stop - page) * os::kPageSize;
 }
 
-inline void take_pages(Shard& shard, std::uint32_t c, std::uint32_t wanted, Delivery& delivery,
+inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery,
                        std::uint32_t alignment = 1) {
   Run* run = run_from_free_pages(shard, c, alignment);
   if (run == nullptr) return;
   plan_populate(shard, segment_of(run), *run, delivery);
-  take_from_fresh_run(shard, *run, wanted, delivery);
+  take_from_fresh_run(shard, *run, wish, delivery);
 }
 
-inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, std::uint32_t wanted,
-                                      Delivery& delivery) {
+inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
   const int kind = static_cast<int>(kind_of_class(c));
   for (Shard& shard : g_shards) {
     if (delivery.count() > 0) return;
     if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
     if (shard.free_pages[kind].load(std::memory_order_relaxed) < kSizeClasses[c].pages) continue;
     os::LockGuard guard(shard.lock);
-    take_pages(shard, c, wanted, delivery);
+    take_pages(shard, c, wish, delivery);
   }
 }
 
@@ -301,60 +332,64 @@ inline void release_empties_of_kind(Shard& shard, SegmentKind kind) {
   for (std::uint32_t c = from; c < to; ++c) release_empty_runs(shard, c, reason_of_class(c));
 }
 
-inline void grow_and_take(Shard& home, std::uint32_t c, std::uint32_t wanted, Delivery& delivery,
+inline void grow_and_take(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery,
                           std::uint32_t alignment = 1) {
   os::LockGuard guard(home.lock);
-  take_pages(home, c, wanted, delivery, alignment);
+  take_pages(home, c, wish, delivery, alignment);
   if (delivery.count() > 0) return;
   release_empties_of_kind(home, kind_of_class(c));
-  take_pages(home, c, wanted, delivery, alignment);
+  take_pages(home, c, wish, delivery, alignment);
   if (delivery.count() > 0 || !open_segment(home, kind_of_class(c))) return;
-  take_pages(home, c, wanted, delivery, alignment);
+  take_pages(home, c, wish, delivery, alignment);
 }
 
 // Where blocks come from, nearest first; a later source is asked only if the earlier ones had none.
-inline Delivery take_delivery(Shard& home, std::uint32_t c, std::uint32_t wanted) {
+inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
   Delivery delivery;
   {
     os::LockGuard guard(home.lock);
-    take_from_lists(home, c, wanted, delivery);
+    take_from_lists(home, c, wish, delivery);
   }
-  if (delivery.count() == 0) take_from_dead_shards(home, c, wanted, delivery);
+  if (delivery.count() == 0) take_from_dead_shards(home, c, wish, delivery);
   if (delivery.count() == 0) {
     os::LockGuard guard(home.lock);
-    take_pages(home, c, wanted, delivery);
+    take_pages(home, c, wish, delivery);
   }
-  if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wanted, delivery);
-  if (delivery.count() == 0) grow_and_take(home, c, wanted, delivery);
+  if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
+  if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
   return delivery;
 }
 
-// Links the fresh blocks of a delivery in front of the others, lowest address first.
-inline Chain link_fresh(const Delivery& delivery, std::uint32_t c) {
+// Makes one chain of a delivery: fresh blocks first, lowest address first, then the pieces.
+inline Chain link_delivery(const Delivery& delivery, std::uint32_t c) {
   if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
-  Chain chain = delivery.chain;
+  Chain chain{nullptr, delivery.count()};
+  for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
+    link_of(delivery.pieces[i - 1].last) = chain.first;
+    chain.first = delivery.pieces[i - 1].first;
+  }
   for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
     void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
     link_of(block) = chain.first;
     chain.first = block;
   }
-  chain.count += delivery.fresh_count;
   return chain;
 }
 
 }  // namespace detail
 
-// Takes between 1 and `wanted` blocks of a class out of the central store, for a thread of shard
-// `home`. They count as live from here on. An empty chain means the system has no more memory.
-inline Chain take_blocks(Shard& home, std::uint32_t c, std::uint32_t wanted) {
-  return detail::link_fresh(detail::take_delivery(home, c, wanted), c);
+// Takes blocks of a class out of the central store, for a thread of shard `home`: at least one,
+// about as many as wanted, and no more than it can take. They count as live from here on. An empty
+// chain means the system has no more memory.
+inline Chain take_blocks(Shard& home, std::uint32_t c, Wish wish) {
+  return detail::link_delivery(detail::take_delivery(home, c, wish), c);
 }
 
 // One block of a medium class whose address is a multiple of `alignment` (a power of two from the
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
   Delivery delivery;
-  detail::grow_and_take(home, c, 1, delivery,
+  detail::grow_and_take(home, c, {1, 1}, delivery,
                         static_cast<std::uint32_t>(alignment / os::kPageSize));
   return delivery.fresh;
 }
@@ -372,6 +407,7 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
     fatal("invalid free: pointer into the middle of a block", block);
   }
   if (run.live == 0) fatal("double free: the run has no live block", block);
+  if (run.free_blocks == nullptr) run.last_free = static_cast<std::uint16_t>(index);
   link_of(block) = run.free_blocks;
   run.free_blocks = block;
   --run.live;

@@ -166,7 +166,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
     give_back(chain);
     chain = {};
   }
-  if (chain.count == 0) chain = take_blocks(*cache.home, c, wanted);
+  if (chain.count == 0) chain = take_blocks(*cache.home, c, {wanted, bin.room + 1});
   if (chain.first == nullptr) return nullptr;
   bin.blocks = link_of(chain.first);
   bin.room -= chain.count - 1;
