@@ -13,7 +13,7 @@
 // class; those blocks are live as far as their runs are concerned, and in no other list.
 #pragma once
 
-#include "heap/shard.hpp"
+#include "heap/central.hpp"
 
 namespace hz3 {
 

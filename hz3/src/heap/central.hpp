@@ -1,0 +1,285 @@
+// The central store: how blocks move between the runs of the shards and the threads, in batches.
+//
+// Blocks have no owner. A thread that frees a block of another shard keeps it in its own cache;
+// what overflows goes back to the run the block came from. So a remote free costs the thread
+// nothing by itself, and a shard's lock is taken once a batch. A thread that finds its own shard
+// empty takes from shards whose threads have all ended before it opens a new segment; that is how
+// the pages of dead threads are adopted.
+//
+// Invariant: a pointer handed to give_back is live, so its run, segment and owner are stable.
+//
+// Rule for speed: under a lock blocks are named, not touched. Touching one may miss the cache,
+// because another processor freed it, or fault, because it never existed.
+#pragma once
+
+#include "heap/shard.hpp"
+
+namespace hz3 {
+
+// A chain of blocks linked through their first word; the last one points to nullptr.
+struct Chain {
+  void* first = nullptr;
+  std::uint32_t count = 0;
+};
+
+inline void*& link_of(void* block) { return *static_cast<void**>(block); }
+
+// How many blocks somebody wants, and how many he can take.
+struct Wish {
+  std::uint32_t wanted;
+  std::uint32_t most;  // at least `wanted`
+};
+
+// Blocks on their way out of the central store. They are only named here, under the lock; whoever
+// takes the delivery links them afterwards, because touching them may miss the cache (another
+// processor freed them) or fault (they never existed).
+struct Delivery {
+  struct Piece {  // linked blocks from `first` to `last`
+    void* first;
+    void* last;
+  };
+  static constexpr std::uint32_t kMostPieces = 32;
+
+  Piece pieces[kMostPieces];
+  std::uint32_t piece_count = 0;
+  std::uint32_t linked = 0;  // blocks in all pieces
+  char* fresh = nullptr;     // neighbouring blocks that never existed
+  std::uint32_t fresh_count = 0;
+  char* populate = nullptr;  // pages to fault in before linking
+  std::size_t populate_bytes = 0;
+
+  std::uint32_t count() const { return linked + fresh_count; }
+  // Fresh blocks end a delivery: it holds one range of them.
+  bool wants_more(Wish wish) const {
+    return count() < wish.wanted && fresh_count == 0 && piece_count < kMostPieces;
+  }
+  void add(void* first, void* last, std::uint32_t blocks) {
+    pieces[piece_count++] = {first, last};
+    linked += blocks;
+  }
+};
+
+namespace detail {
+
+// Adds the run's free blocks to a delivery: all of them if they fit, without looking at any,
+// however many there are; else as many as are wanted, by walking there.
+inline void take_free_blocks(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
+  void* const first = run.free_blocks;
+  std::uint32_t n = run.carved - run.live;
+  void* last = page_address(segment, first_page(segment, run)) +
+               std::size_t{run.last_free} * kSizeClasses[run.size_class].size;
+  if (delivery.count() + n > wish.most) {
+    n = wish.wanted - delivery.count();
+    last = first;
+    for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
+    run.free_blocks = link_of(last);
+  } else {
+    run.free_blocks = nullptr;
+  }
+  delivery.add(first, last, n);
+  run.live = static_cast<std::uint16_t>(run.live + n);
+}
+
+// Moves blocks from a run to a delivery that holds fewer than wanted: blocks that came back first,
+// then blocks that never existed.
+inline void take_from_run(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
+  if (run.free_blocks != nullptr) take_free_blocks(segment, run, wish, delivery);
+  const SizeClass& info = kSizeClasses[run.size_class];
+  if (delivery.count() >= wish.wanted || run.carved == info.objects) return;
+  const std::uint32_t left = info.objects - run.carved;
+  const std::uint32_t missing = wish.wanted - delivery.count();
+  const std::uint32_t fresh = missing < left ? missing : left;
+  delivery.fresh = page_address(segment, first_page(segment, run)) +
+                   static_cast<std::size_t>(run.carved) * info.size;
+  delivery.fresh_count = fresh;
+  run.carved = static_cast<std::uint16_t>(run.carved + fresh);
+  run.live = static_cast<std::uint16_t>(run.live + fresh);
+}
+
+inline void take_from_lists(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery) {
+  while (delivery.wants_more(wish)) {
+    Run* run = !shard.partial[c].empty() ? shard.partial[c].front() : shard.empty[c].front();
+    if (run == nullptr) return;
+    take_from_run(segment_of(run), *run, wish, delivery);
+    file_run(shard, *run);
+  }
+}
+
+inline void take_from_fresh_run(Shard& shard, Run& run, Wish wish, Delivery& delivery) {
+  take_from_run(segment_of(&run), run, wish, delivery);
+  file_run(shard, run);
+}
+
+inline void take_from_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
+  for (Shard& shard : g_shards) {
+    if (delivery.count() > 0) return;
+    if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
+    if (!shard.may_offer(c)) continue;
+    os::LockGuard guard(shard.lock);
+    take_from_lists(shard, c, wish, delivery);
+  }
+}
+
+// Box S308. Decides which fresh pages, from a new run on, are to be faulted in by one call: while a
+// shard grows, the pages behind the run will be wanted next. Little at first, so that a small
+// program stays small; not for blocks of several pages, parts of which a program may never touch.
+// The pages count as dirty from here on, so that a purge finds them.
+inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& delivery) {
+  constexpr auto kAhead = static_cast<std::uint32_t>(flag::S308_POPULATE_PAGES);
+  if constexpr (kAhead == 0) return;
+  const std::uint32_t pages = kSizeClasses[run.size_class].pages;
+  const std::uint32_t page = first_page(segment, run);
+  const std::uint32_t end = page + pages;
+  if (kSizeClasses[run.size_class].size > os::kPageSize || page < segment.populated_end) return;
+  const bool grown = shard.segments[static_cast<int>(segment.kind)].front()->next != nullptr;
+  const std::uint32_t ahead = grown || end / 4 > kAhead ? kAhead : end / 4;
+  const std::uint32_t stop = end + ahead < kPagesPerSegment ? end + ahead : kPagesPerSegment;
+  // Only a range that is free up to its end; what was used before has its pages already.
+  if (end < stop &&
+      (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop))
+    return;
+  segment.dirty_bits.set(page, stop - page);
+  segment.populated_end = stop;
+  delivery.populate = page_address(segment, page);
+  delivery.populate_bytes = (stop - page) * os::kPageSize;
+}
+
+inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery,
+                       std::uint32_t alignment = 1) {
+  Run* run = run_from_free_pages(shard, c, alignment);
+  if (run == nullptr) return;
+  plan_populate(shard, segment_of(run), *run, delivery);
+  take_from_fresh_run(shard, *run, wish, delivery);
+}
+
+inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
+  const int kind = static_cast<int>(kind_of_class(c));
+  for (Shard& shard : g_shards) {
+    if (delivery.count() > 0) return;
+    if (&shard == &home || shard.threads.load(std::memory_order_relaxed) != 0) continue;
+    if (shard.free_pages[kind].load(std::memory_order_relaxed) < kSizeClasses[c].pages) continue;
+    os::LockGuard guard(shard.lock);
+    take_pages(shard, c, wish, delivery);
+  }
+}
+
+// Before the heap grows: empty runs of other classes become free pages, which may save a segment.
+inline void release_empties_of_kind(Shard& shard, SegmentKind kind) {
+  const std::uint32_t from = kind == SegmentKind::kMedium ? kFirstMedium : 1;
+  const std::uint32_t to = kind == SegmentKind::kMedium ? kClasses : kFirstMedium;
+  for (std::uint32_t c = from; c < to; ++c) release_empty_runs(shard, c, reason_of_class(c));
+}
+
+inline void grow_and_take(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery,
+                          std::uint32_t alignment = 1) {
+  os::LockGuard guard(home.lock);
+  take_pages(home, c, wish, delivery, alignment);
+  if (delivery.count() > 0) return;
+  release_empties_of_kind(home, kind_of_class(c));
+  take_pages(home, c, wish, delivery, alignment);
+  if (delivery.count() > 0 || !open_segment(home, kind_of_class(c))) return;
+  take_pages(home, c, wish, delivery, alignment);
+}
+
+// Where blocks come from, nearest first; a later source is asked only if the earlier ones had none.
+inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
+  Delivery delivery;
+  {
+    os::LockGuard guard(home.lock);
+    take_from_lists(home, c, wish, delivery);
+  }
+  if (delivery.count() == 0) take_from_dead_shards(home, c, wish, delivery);
+  if (delivery.count() == 0) {
+    os::LockGuard guard(home.lock);
+    take_pages(home, c, wish, delivery);
+  }
+  if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
+  if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+  return delivery;
+}
+
+// Makes one chain of a delivery: fresh blocks first, lowest address first, then the pieces.
+inline Chain link_delivery(const Delivery& delivery, std::uint32_t c) {
+  if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
+  Chain chain{nullptr, delivery.count()};
+  for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
+    link_of(delivery.pieces[i - 1].last) = chain.first;
+    chain.first = delivery.pieces[i - 1].first;
+  }
+  for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
+    void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
+    link_of(block) = chain.first;
+    chain.first = block;
+  }
+  return chain;
+}
+
+}  // namespace detail
+
+// Takes blocks of a class out of the central store, for a thread of shard `home`: at least one,
+// about as many as wanted, and no more than it can take. They count as live from here on. An empty
+// chain means the system has no more memory.
+inline Chain take_blocks(Shard& home, std::uint32_t c, Wish wish) {
+  return detail::link_delivery(detail::take_delivery(home, c, wish), c);
+}
+
+// One block of a medium class whose address is a multiple of `alignment` (a power of two from the
+// page size to 1 MiB); nullptr when the system has no more memory.
+inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
+  Delivery delivery;
+  detail::grow_and_take(home, c, {1, 1}, delivery,
+                        static_cast<std::uint32_t>(alignment / os::kPageSize));
+  return delivery.fresh;
+}
+
+namespace detail {
+
+// One block back into its run. The caller holds the lock of the run's shard.
+inline void give_back_one(Shard& shard, Segment& segment, void* block) {
+  Run& run = run_of(segment, block);
+  const SizeClass& info = kSizeClasses[run.size_class];
+  const char* start = page_address(segment, first_page(segment, run));
+  const auto offset = static_cast<std::uint64_t>(static_cast<char*>(block) - start);
+  const std::uint64_t index = (offset * info.reciprocal) >> 32;
+  if (index * info.size != offset || index >= run.carved) {
+    fatal("invalid free: pointer into the middle of a block", block);
+  }
+  if (run.live == 0) fatal("double free: the run has no live block", block);
+  if (run.free_blocks == nullptr) run.last_free = static_cast<std::uint16_t>(index);
+  link_of(block) = run.free_blocks;
+  run.free_blocks = block;
+  --run.live;
+  file_run(shard, run);
+}
+
+}  // namespace detail
+
+// Returns a chain of live blocks, of any shards, to the central store. Goes over the chain once for
+// every shard it meets, so each shard is locked once however the blocks are mixed.
+inline void give_back(Chain chain) {
+  void* rest = chain.first;
+  while (rest != nullptr) {
+    Shard* owner = nullptr;
+    void* others = nullptr;  // blocks of further shards, for the next round
+    void* next = nullptr;
+    for (void* block = rest; block != nullptr; block = next) {
+      next = link_of(block);
+      Segment& segment = segment_of(block);
+      if (segment.magic != kSegmentMagic) fatal("corrupted free list: block in no segment", block);
+      if (owner == nullptr) {
+        owner = segment.owner;
+        owner->lock.lock();
+      }
+      if (segment.owner == owner) {
+        detail::give_back_one(*owner, segment, block);
+      } else {
+        link_of(block) = others;
+        others = block;
+      }
+    }
+    owner->lock.unlock();
+    rest = others;
+  }
+}
+
+}  // namespace hz3
