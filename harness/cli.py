@@ -89,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "run an experiment to its verdict", _RUN_HELP)
     _experiment_options(run)
     _run_options(run)
+    run.add_argument(
+        "--extend", action="store_true", help="double the blocks of the newest run of this plan, which ended INCONCLUSIVE, and look again"
+    )
     board = add("scoreboard", _scoreboard, "run every lane under every allocator; write one table and a plot", _SCOREBOARD_HELP)
     _lane_options(board)
     _run_options(board)
@@ -174,6 +177,7 @@ def _request(args: argparse.Namespace, file: Path, command: List[str]) -> RunReq
         fresh=args.fresh,
         command=command,
         more=_more_lanes(args),
+        extend=getattr(args, "extend", False),
     )
 
 

@@ -11,11 +11,12 @@ from harness.model import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
 
 EXIT_STATUSES = (
     (0, "GO, or a complete table"),
-    (1, "NO-GO"),
+    (1, "NO-GO, by a gate or because the treatment failed where base did not"),
     (2, "INCONCLUSIVE: the interval still holds both answers"),
     (3, "VOID: the run proves nothing (evidence missing, same bytes, A/A or machine disqualifies)"),
     (4, "bad input: experiment, variant, option or peer; nothing was measured"),
     (5, "the build, the runner or a workload failed"),
+    (6, "PARTIAL: every gate that was asked holds, but --only left others out"),
     (130, "interrupted; the same command continues the run"),
 )
 

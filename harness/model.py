@@ -13,7 +13,7 @@ A metric that is absent from `RunRecord.metrics` was not measured; it is never w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, Optional, TypeVar
@@ -29,24 +29,34 @@ MEASURED = "measured"
 
 EXIT_BAD_INPUT = 4
 EXIT_FAILED = 5
+EXIT_PARTIAL = 6
 EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
 
 
 class Status(str, Enum):
-    """What a gate or experiment says. COMPLETE: the good end of a table, which judges nothing."""
+    """What a gate or experiment says. COMPLETE: the good end of a table, which judges nothing.
+    PARTIAL: every gate that was asked holds, but --only left some out, so it is no GO."""
 
     GO = "GO"
     NO_GO = "NO-GO"
     INCONCLUSIVE = "INCONCLUSIVE"
     VOID = "VOID"
     COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
 
     @property
     def exit_status(self) -> int:
         """The process exit status; nothing but a good end is ever 0."""
-        return {"GO": 0, "COMPLETE": 0, "NO-GO": 1, "INCONCLUSIVE": 2, "VOID": 3}[self.value]
+        return {
+            "GO": 0,
+            "COMPLETE": 0,
+            "NO-GO": 1,
+            "INCONCLUSIVE": 2,
+            "VOID": 3,
+            "PARTIAL": EXIT_PARTIAL,
+        }[self.value]
 
     def __str__(self) -> str:
         return self.value
@@ -130,10 +140,50 @@ class Plan:
         return cls(**args)
 
 
+class FailureKind(str, Enum):
+    """How a run failed. The first five are the arm's doing and never rolled again; HARNESS is the
+    lab's own fault and tried again; INTERRUPTED is a person's or a signal's."""
+
+    SIGNAL = "signal"
+    STATUS = "status"
+    DAMAGE = "damage"  # the workload found a live object changed by someone else
+    NO_MEMORY = "no memory"  # the workload was refused an allocation and gave up
+    TIMEOUT = "timeout"
+    HARNESS = "harness"
+    INTERRUPTED = "interrupted"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def of_the_arm(self) -> bool:
+        return self not in (FailureKind.HARNESS, FailureKind.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not end well: `text` is a clause ("it was ended by signal 11"), `output` the
+    last lines it printed."""
+
+    kind: FailureKind
+    text: str
+    output: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "kind": self.kind.value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Failure:
+        args = _checked(cls, data)
+        args["kind"] = FailureKind(args["kind"])
+        return cls(**args)
+
+
 @dataclass
 class RunRecord:
-    """One run of one arm. `counts` is False when the run proved unusable (the `reasons` say why);
-    `disturbed` lists what the machine did to it, which is reported but excludes nothing."""
+    """One run of one arm. `counts` is False when the run proved unusable (the `reasons` say why),
+    as is every run with a `failure`; `disturbed` lists what the machine did to it, which is
+    reported but excludes nothing."""
 
     block: int
     kind: str
@@ -147,13 +197,19 @@ class RunRecord:
     reasons: list[str] = field(default_factory=list)
     disturbed: list[str] = field(default_factory=list)
     csv: Optional[str] = None  # relative to the run directory
+    failure: Optional[Failure] = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(self)
+        data["failure"] = None if self.failure is None else self.failure.to_json()
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
-        return cls(**_checked(cls, data))
+        args = _checked(cls, data)
+        if args.get("failure") is not None:
+            args["failure"] = Failure.from_json(args["failure"])
+        return cls(**args)
 
 
 @dataclass
@@ -167,7 +223,8 @@ class BlockRecord:
     runs: list[RunRecord]
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": RECORD_SCHEMA, **asdict(self)}
+        runs = [run.to_json() for run in self.runs]
+        return {"schema": RECORD_SCHEMA, **asdict(self), "runs": runs}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BlockRecord:
@@ -193,6 +250,32 @@ class ArmFacts:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ArmFacts:
         return cls(**_checked(cls, data))
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run of the same plan that was begun before; `status` is None for one never finished."""
+
+    run: str
+    status: Optional[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EarlierRun:
+        return cls(**_checked(cls, data))
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the judge must know beside the complete blocks: every attempt at a run, failed and
+    interrupted ones of blocks that were never completed included; the gates that the command line
+    left out; the runs of the same plan that were begun before this one."""
+
+    attempts: Sequence[RunRecord] = ()
+    dropped_gates: Sequence[str] = ()
+    earlier: Sequence[EarlierRun] = ()
 
 
 @dataclass
@@ -234,13 +317,16 @@ class GateVerdict:
 
 @dataclass
 class AaVerdict:
-    """The copy of base against base for one gated metric; `ok` is False when they differ."""
+    """The copy of base against base for one gated metric; `ok` is False when they differ, and
+    `checked` when there were too few blocks to find out (`note` then says how many it takes)."""
 
     metric: str
     estimate: Optional[float]
     low: Optional[float]
     high: Optional[float]
     ok: bool
+    checked: bool = True
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -271,7 +357,9 @@ class EvidenceVerdict:
 @dataclass
 class Verdict:
     """The experiment's answer. `runs` and `disturbed_runs` count measured runs only; `looks` is the
-    number of looks paid for, `look` the one (from 1) this verdict was taken at."""
+    number of looks paid for, `look` the one (from 1) this verdict was taken at. `headline` holds
+    what must be read with the status: failed runs, a missed target, a disturbed machine, earlier
+    runs of the same plan."""
 
     experiment_id: str
     status: Status
@@ -284,6 +372,7 @@ class Verdict:
     disturbed_runs: int
     look: int
     looks: int
+    headline: list[str] = field(default_factory=list)
 
     @property
     def exit_status(self) -> int:

@@ -38,7 +38,6 @@ CATALOGUE: Dict[str, Warning_] = {
     "valgrind": Warning_("valgrind does not run ({reason})", "sudo apt-get install valgrind; needed only for instruction counts"),
     # A run
     "dirty": Warning_("the tree has uncommitted changes", "commit before publishing; the figures cannot be repeated as they stand"),
-    "retried": Warning_("block {block} was void and is run again ({reason})", "if it recurs, run the workload by hand"),
     "skipped": Warning_("lane {workload} is skipped: {program} is not installed", "install it to have the lane"),
     "requires": Warning_("workload {workload} needs {program}, which is missing", "install it, or leave the lane out with --only"),
 }

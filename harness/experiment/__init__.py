@@ -2,7 +2,7 @@
 
 from harness.experiment.editor_schema import SCHEMA_FILE, editor_schema, editor_schema_text
 from harness.experiment.loader import load_experiment, parse_experiment
-from harness.experiment.looks import alpha_per_look, lane_look_counts, least_pairs, look_counts
+from harness.experiment.looks import is_extendable, lane_look_counts, least_pairs, look_alphas, look_counts
 from harness.experiment.options import MoreLanes, RunOptions, apply_options, apply_quick, with_lanes
 from harness.experiment.predicate import (
     EvidenceExpr,
@@ -36,14 +36,15 @@ __all__ = [
     "RunOptions",
     "SCHEMA_FILE",
     "Workload",
-    "alpha_per_look",
     "apply_options",
     "apply_quick",
     "editor_schema",
     "editor_schema_text",
+    "is_extendable",
     "lane_look_counts",
     "least_pairs",
     "load_experiment",
+    "look_alphas",
     "look_counts",
     "parse_evidence",
     "parse_experiment",

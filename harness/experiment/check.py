@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from harness.experiment.looks import alpha_per_look, lane_look_counts, least_pairs, look_counts
+from harness.experiment.looks import lane_look_counts, least_pairs, look_alphas, look_counts
 from harness.experiment.predicate import parse_evidence, parse_predicate
 from harness.experiment.schema import Arm, Design, Experiment, Gate, Workload
 from harness.experiment.source import KeyPath, Source, nearest
@@ -182,6 +182,12 @@ def _check_design(design: Design, source: Source) -> bool:
             source.problem(here + ("max_blocks",), text)
     if design.warmup < 0:
         source.problem(here + ("warmup",), "warm-up blocks are not negative; use 0 for none")
+    if not 0 <= design.disturbed_most <= 1:
+        text = f"disturbed_most {design.disturbed_most:g} is no share; use e.g. 0.5"
+        source.problem(here + ("disturbed_most",), text)
+    if design.extensions:
+        text = "extensions are counted by the harness; remove it and use `run --extend`"
+        source.problem(here + ("extensions",), text)
     if not 0.5 <= design.confidence < 1:
         text = f"confidence {design.confidence:g} is no level of an interval; use e.g. 0.90"
         source.problem(here + ("confidence",), text)
@@ -207,14 +213,14 @@ def _check_decidable(experiment: Experiment, source: Source) -> None:
     design = experiment.design
     looks = len(look_counts(design))
     if experiment.gates:
-        least = least_pairs(alpha_per_look(design, looks))
+        least = least_pairs(look_alphas(design, look_counts(design))[0])
         if design.blocks < least:
             source.problem(
                 ("design", "blocks"),
                 f"{design.blocks} blocks cannot decide at confidence {design.confidence:g} with "
                 f"{looks} look{'s' if looks > 1 else ''}; use at least {least}",
             )
-        one_look = least_pairs(alpha_per_look(design, 1))
+        one_look = least_pairs(look_alphas(design, [1])[0])
         if experiment.quick is not None and experiment.quick.blocks < one_look:
             source.problem(
                 ("quick", "blocks"),
@@ -224,7 +230,7 @@ def _check_decidable(experiment: Experiment, source: Source) -> None:
     for lane in {gate.lane: None for gate in experiment.gates}:
         cap = experiment.workloads[lane].blocks
         counts = lane_look_counts(experiment, lane)
-        needed = least_pairs(alpha_per_look(design, len(counts)))
+        needed = least_pairs(look_alphas(design, counts)[0])
         if cap is not None and counts[0] == cap and cap < needed:
             text = f"a cap of {cap} blocks cannot decide the lane's gates; use at least {needed}"
             source.problem(("workloads", lane, "blocks"), text)

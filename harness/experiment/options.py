@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Optional
 
-from harness.experiment.looks import alpha_per_look, least_pairs
+from harness.experiment.looks import least_pairs, look_alphas
 from harness.experiment.schema import Arm, Experiment, Quick, Workload
 from harness.experiment.source import nearest
 from harness.model import BASE, TREAT
@@ -87,7 +87,7 @@ def apply_quick(experiment: Experiment) -> Experiment:
 
 def apply_blocks(experiment: Experiment, blocks: int) -> Experiment:
     """Exactly so many blocks and one look."""
-    least = least_pairs(alpha_per_look(experiment.design, 1)) if experiment.gates else 1
+    least = least_pairs(look_alphas(experiment.design, [blocks])[0]) if experiment.gates else 1
     if blocks < least:
         confidence = experiment.design.confidence
         raise ValueError(

@@ -223,6 +223,14 @@ class Design(Record):
     confidence: Number = Field(
         Number(0.90), description="Of the interval, all looks together: 0.90 errs 5 % a side."
     )
+    disturbed_most: Number = Field(
+        Number(0.5),
+        description="Share of the blocks of a wall-clock or multi-thread gate that the machine may "
+        "have disturbed; above it the gate decides nothing.",
+    )
+    extensions: StrictInt = Field(
+        0, description="Set by `run --extend`: how often a finished run was doubled. Leave it out."
+    )
 
 
 class Quick(Record):
@@ -268,6 +276,11 @@ class Experiment(Record):
         "HZ3_S62_PURGE.pages_purged > 0.",
     )
     gates: list[Gate] = Field(default_factory=list, description="Decisions, declared beforehand.")
+    any_target: StrictBool = Field(
+        False,
+        description="One target reached is enough for GO (Holm's correction over the targets then "
+        "applies). Default: all targets must hold.",
+    )
     design: Design = Field(default_factory=Design, description="Blocks, order, stopping.")
     quick: Optional[Quick] = Field(None, description="What --quick changes.")
 

@@ -4,6 +4,10 @@ The interval decides, never the estimate: a predicate that holds on the whole in
 of it, is an answer; anything between is INCONCLUSIVE, with a guess of how many more blocks it would
 take. Ratio gates work on ln(arm / against) per block. Absolute gates (`treat <= 10240`) work on the
 logs of one arm's figures, or on the plain figures where some are not above zero.
+
+What was decided then meets the objections, each a rule in a file of its own: the control
+(`control.py`), slow modes (`tail.py`), a disturbed machine (`disturbed.py`). An objection turns a
+decision into INCONCLUSIVE and never the other way.
 """
 
 from __future__ import annotations
@@ -15,9 +19,11 @@ from statistics import median
 from typing import Optional
 
 from harness.experiment import Gate, least_pairs
-from harness.judge.control import position_note
+from harness.judge.control import Control, gate_margin, position_note
 from harness.judge.pairs import Pairs, log_ratios
+from harness.judge.plausible import constant, impossible
 from harness.judge.stats import Estimate, blocks_needed, estimate, minimal_detectable_effect
+from harness.judge.tail import mean_interval, two_modes
 from harness.judge.text import fraction, percent, plural, tidy
 from harness.model import GateVerdict, Status
 
@@ -40,12 +46,18 @@ class Scale:
 
 
 def evaluate_gate(
-    gate: Gate, pairs: Pairs, alpha: float, floor: Optional[float], void: Sequence[str] = ()
+    gate: Gate,
+    pairs: Pairs,
+    alpha: float,
+    control: Optional[Control] = None,
+    void: Sequence[str] = (),
+    objection: str = "",
 ) -> GateVerdict:
-    """Judges `gate`. `alpha` is the one-sided error of this look, `floor` the noise floor in log
-    units (None without an A/A arm), `void` what the caller already knows to disqualify it."""
-    verdict = _frame(gate, pairs, alpha, floor)
-    reasons = [*void, *_disqualified(pairs)]
+    """Judges `gate`. `alpha` is the one-sided error of this look, `control` what the A/A arm says
+    about the metric, `void` what the caller already knows to disqualify it, `objection` a clause
+    that lets it decide nothing."""
+    verdict = _frame(gate, pairs, alpha, None if control is None else control.floor)
+    reasons = [*void, *_disqualified(gate, pairs)]
     if reasons:
         return _void(verdict, "; ".join(reasons))
     absolute = verdict.kind == "absolute"
@@ -65,11 +77,57 @@ def evaluate_gate(
     verdict.status = _decide(gate, verdict.low, verdict.high)
     _say_needs(verdict, found, scale, alpha)
     if not absolute:
-        _apply_floor(gate, verdict, found, floor)
+        if control is not None and control.floor is not None:
+            _apply_floor(gate, verdict, found, control.floor)
+            _hear(verdict, control.doubt)
+            _hear(verdict, _control_objection(gate, verdict, control, alpha))
+        _hear(verdict, _tail_objection(gate, verdict, values, alpha))
         _append(verdict, position_note(pairs, values))
+        for arm, figures in ((gate.arm, pairs.arm), (gate.against, pairs.against)):
+            _append(verdict, _modes(arm, figures))
+    _hear(verdict, objection)
     if pairs.dropped:
         _append(verdict, f"{plural(pairs.dropped, 'block')} left out: a run did not count")
     return verdict
+
+
+def _hear(verdict: GateVerdict, objection: str) -> None:
+    """A decision with an objection against it is none."""
+    if objection and verdict.status in (Status.GO, Status.NO_GO):
+        verdict.status = Status.INCONCLUSIVE
+        _append(verdict, objection)
+
+
+def _control_objection(
+    gate: Gate, verdict: GateVerdict, control: Control, alpha: float
+) -> str:
+    """A gate that says "no worse" or "the same" is no better than the proof that equal arms are."""
+    margin = gate_margin(gate)
+    if verdict.status != Status.GO or margin is None or claims_difference(gate):
+        return ""
+    return control.unlike(margin, alpha)
+
+
+def _tail_objection(
+    gate: Gate, verdict: GateVerdict, logs: Sequence[float], alpha: float
+) -> str:
+    """A guard must hold for the mean as well, which slow modes shift and the centre ignores."""
+    if verdict.status != Status.GO or gate.is_target:
+        return ""
+    low, high = map(math.exp, mean_interval(logs, alpha))
+    if _decide(gate, tidy(low), tidy(high)) == Status.GO:
+        return ""
+    return (
+        f"the mean is {math.exp(sum(logs) / len(logs)):.4g} [{low:.4g}, {high:.4g}] and does not "
+        "keep to the bound: a few runs stand far out, look at the figures by run"
+    )
+
+
+def _modes(arm: str, figures: Sequence[float]) -> str:
+    found = two_modes(figures)
+    if found is None:
+        return ""
+    return f"{arm} has two modes: {found[0]} of {plural(len(figures), 'run')} at {found[1]:.3g} times the rest"
 
 
 def gate_kind(gate: Gate) -> str:
@@ -115,15 +173,24 @@ def _frame(gate: Gate, pairs: Pairs, alpha: float, floor: Optional[float]) -> Ga
     )
 
 
-def _disqualified(pairs: Pairs) -> list[str]:
+def _disqualified(gate: Gate, pairs: Pairs) -> list[str]:
     if pairs.defects:
         more = len(pairs.defects) - 1
         return [pairs.defects[0] + (f" (and {more} more)" if more else "")]
     total = pairs.n + pairs.dropped
+    why = f": {pairs.why[0]}" if pairs.why else ""
     if pairs.n == 0:
-        return ["no block has two runs that count"]
+        return [f"no block has two runs that count{why}"]
     if pairs.dropped > DROPPED_MOST * total:
-        return [f"runs did not count in {pairs.dropped} of {total} blocks; see their reasons"]
+        return [f"runs did not count in {pairs.dropped} of {total} blocks{why}"]
+    if len(pairs.lost) == 1:  # losing runs is something this arm does, so the rest is a selection
+        ((arm, count),) = pairs.lost.items()
+        return [f"only runs of {arm} did not count ({count} of {total} blocks){why}"]
+    for arm, values in ((gate.arm, pairs.arm), (gate.against, pairs.against)):
+        if wrong := impossible(gate.key, values):
+            return [f"arm {arm}: {wrong}"]
+    if same := constant(gate.key, pairs.arm, pairs.against):
+        return [same]
     if pairs.imbalance > 1 + pairs.dropped:
         return [f"the order is unbalanced by {pairs.imbalance} of {pairs.n} blocks; use the plan"]
     return []
@@ -167,11 +234,9 @@ def _say_needs(verdict: GateVerdict, found: Estimate, scale: Scale, alpha: float
         _append(verdict, f"needs about {plural(verdict.needs_blocks, 'more block')}")
 
 
-def _apply_floor(
-    gate: Gate, verdict: GateVerdict, found: Estimate, floor: Optional[float]
-) -> None:
+def _apply_floor(gate: Gate, verdict: GateVerdict, found: Estimate, floor: float) -> None:
     """A claimed difference that the machine could have invented is no GO."""
-    if floor is None or verdict.status != Status.GO or not claims_difference(gate):
+    if verdict.status != Status.GO or not claims_difference(gate):
         return
     difference = abs(found.value)
     if difference >= floor:

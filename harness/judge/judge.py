@@ -1,29 +1,30 @@
-"""The verdict on an experiment: a pure function of experiment, block records and build facts.
+"""The verdict on an experiment: a pure function of experiment, records, build facts, circumstances.
 
 Judging again gives the same bytes, so a verdict can be checked by anyone who has the records. The
 data is taken up to the last look that the plan foresaw; blocks beyond it wait for the next, because
-judging whenever one likes is what makes chance look like a result.
+judging whenever one likes is what makes chance look like a result. Each rule that can void or
+decide stands in a file of its own, which says what accident it prevents.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from harness.experiment import (
-    Experiment,
-    Gate,
-    alpha_per_look,
-    lane_look_counts,
-    look_counts,
-)
+from harness.experiment import Experiment, Gate, lane_look_counts, look_alphas, look_counts
 from harness.judge.control import Control, check_aa, smallest_margin
+from harness.judge.disturbed import is_sensitive, share
 from harness.judge.equal_arms import as_equal_arms
 from harness.judge.evidence import evaluate_evidence
 from harness.judge.facts import disqualified_arms, same_bytes
 from harness.judge.gates import evaluate_gate, gate_kind
+from harness.judge.headline import headline
 from harness.judge.pairs import RunTable, collect
+from harness.judge.reliability import Reliability, reliability
+from harness.judge.targets import overall, pay_for_choice
 from harness.judge.text import plural
 from harness.model import (
     AA,
@@ -32,42 +33,68 @@ from harness.model import (
     TREAT,
     ArmFacts,
     BlockRecord,
+    Circumstances,
     EvidenceVerdict,
     GateVerdict,
+    RunRecord,
     Status,
     Verdict,
 )
 
 
 def judge(
-    experiment: Experiment, blocks: Sequence[BlockRecord], facts: Sequence[ArmFacts]
+    experiment: Experiment,
+    blocks: Sequence[BlockRecord],
+    facts: Sequence[ArmFacts],
+    circumstances: Circumstances = Circumstances(),
 ) -> Verdict:
     """The verdict on `experiment` (options applied). `blocks` may come in any order; `facts` must
     name every hz3 arm, references only where something is wrong with them."""
     counts = look_counts(experiment.design)
     measured = sum(block.kind == MEASURED for block in blocks)
     look = sum(count <= measured for count in counts)
+    failed = reliability(experiment, all_attempts(blocks, circumstances))
     unusable = _unusable(blocks, measured, counts)
     if unusable:
-        return Verdict(experiment.id, Status.VOID, [unusable], [], [], [], measured, 0, 0, look,
-                       len(counts))  # fmt: skip
+        status = failed.status if measured < counts[0] and failed.status else Status.VOID
+        reasons = [unusable] if failed.status is None else [*failed.findings, unusable]
+        return Verdict(experiment.id, status, reasons, [], [], [], measured, 0, 0, look,
+                       len(counts), headline=failed.findings)  # fmt: skip
     table = RunTable(blocks, counts[look - 1])
     evidence = evaluate_evidence(experiment, table)
     arms = disqualified_arms(experiment, facts)
-    controls = _controls(experiment, table)
+    controls = _controls(experiment, table, len(counts))
     gates = _judge_gates(experiment, table, controls, _void_by_arm(arms, evidence), facts)
     void = [reason for reasons in arms.values() for reason in reasons]
     void += _evidence_reasons(evidence) + _aa_reasons(experiment, controls)
-    void += [f"{gate.id}: {gate.note}" for gate in gates if gate.status == Status.VOID]
     if experiment.kind == "table":
         void += _table_holes(experiment, table)
-    status = _overall(experiment, gates, bool(void))
-    reasons = _unique(void) + [_line(gate) for gate in gates if gate.status != Status.VOID]
-    reasons += _remarks(table, measured - counts[look - 1])
+    status = _status(experiment, gates, void, failed, circumstances)
+    if failed.status is None:  # else the failed runs, not what they left of the figures, decide
+        void += [f"{gate.id}: {gate.note}" for gate in gates if gate.status == Status.VOID]
+    reasons = failed.findings + _unique(void)
+    reasons += [_line(gate) for gate in gates if gate.status != Status.VOID]
+    reasons += failed.others + _remarks(table, measured - counts[look - 1])
     disturbed = sum(bool(run.disturbed) for run in table.runs)
     aa = [control.verdict for control in controls.values()]
-    return Verdict(experiment.id, status, reasons, gates, aa, evidence, len(table.blocks),
-                   len(table.runs), disturbed, look, len(counts))  # fmt: skip
+    verdict = Verdict(experiment.id, status, reasons, gates, aa, evidence, len(table.blocks),
+                      len(table.runs), disturbed, look, len(counts))  # fmt: skip
+    return replace(verdict, headline=headline(experiment, verdict, table, failed, circumstances))
+
+
+def all_attempts(
+    blocks: Sequence[BlockRecord], circumstances: Circumstances
+) -> list[RunRecord]:
+    """Every run made, once: those of complete blocks, and what else was tried."""
+    runs = [run for block in blocks for run in block.runs]
+    counted = Counter(json.dumps(run.to_json(), sort_keys=True) for run in runs)
+    for run in circumstances.attempts:
+        text = json.dumps(run.to_json(), sort_keys=True)
+        if counted[text] > 0:
+            counted[text] -= 1
+        else:
+            runs.append(run)
+    return runs
 
 
 def next_look(experiment: Experiment, verdict: Verdict) -> Optional[int]:
@@ -95,7 +122,7 @@ def _unusable(blocks: Sequence[BlockRecord], measured: int, counts: list[int]) -
     return ""
 
 
-def _controls(experiment: Experiment, table: RunTable) -> dict[str, Control]:
+def _controls(experiment: Experiment, table: RunTable, looks: int) -> dict[str, Control]:
     """The A/A check of every metric under a ratio gate; in kind aa, treat is the copy."""
     copy = TREAT if experiment.kind == "aa" else AA
     if experiment.kind == "table" or copy not in experiment.arm_ids:
@@ -108,7 +135,8 @@ def _controls(experiment: Experiment, table: RunTable) -> dict[str, Control]:
     for metric, gates in metrics.items():
         lane, key = gates[0].lane, gates[0].key
         pairs = collect(table, lane, key, (copy, BASE), experiment.workloads[lane].blocks)
-        controls[metric] = check_aa(metric, pairs, smallest_margin(gates), len(metrics))
+        checks = len(metrics) * looks
+        controls[metric] = check_aa(metric, pairs, smallest_margin(gates), checks)
     return controls
 
 
@@ -128,14 +156,45 @@ def _judge_gates(
             void.append("the copy of base differs from base")
         cap = experiment.workloads[gate.lane].blocks
         pairs = collect(table, gate.lane, gate.key, (gate.arm, gate.against), cap)
-        looks = len(lane_look_counts(experiment, gate.lane))
-        alpha = alpha_per_look(experiment.design, looks)
-        floor = control.floor if control else None
-        verdict = evaluate_gate(gate, pairs, alpha, floor, _unique(void))
+        alpha = _alpha_now(experiment, gate, len(table.blocks))
+        objection = _disturbed(experiment, table, gate)
         if experiment.kind == "aa":
+            plain = None if control is None else replace(control, logs=(), doubt="")
+            verdict = evaluate_gate(gate, pairs, alpha, plain, _unique(void))
             verdict = as_equal_arms(gate, verdict, control)
+        else:
+            verdict = evaluate_gate(gate, pairs, alpha, control, _unique(void), objection)
         verdicts.append(replace(verdict, id=_free_id(verdict.id, verdicts)))
+    if experiment.any_target and experiment.kind == "ab":
+
+        def at_level(index: int, divisor: int) -> Status:
+            gate = experiment.gates[index]
+            cap = experiment.workloads[gate.lane].blocks
+            pairs = collect(table, gate.lane, gate.key, (gate.arm, gate.against), cap)
+            alpha = _alpha_now(experiment, gate, len(table.blocks)) / divisor
+            return evaluate_gate(gate, pairs, alpha, controls.get(gate.metric)).status
+
+        pay_for_choice(experiment, verdicts, at_level)
     return verdicts
+
+
+def _alpha_now(experiment: Experiment, gate: Gate, measured: int) -> float:
+    """The error of the lane's last look at or before `measured` blocks."""
+    counts = lane_look_counts(experiment, gate.lane)
+    at = max(0, sum(count <= measured for count in counts) - 1)
+    return look_alphas(experiment.design, counts)[at]
+
+
+def _disturbed(experiment: Experiment, table: RunTable, gate: Gate) -> str:
+    """A clause when the machine had its hands in too many of the gate's blocks."""
+    disturbed, blocks = share(table, gate, experiment.workloads[gate.lane].blocks)
+    most = float(experiment.design.disturbed_most)
+    if not is_sensitive(experiment, gate) or disturbed <= most * blocks:
+        return ""
+    return (
+        f"the machine disturbed {disturbed} of {plural(blocks, 'block')}, more than the "
+        f"{most:.0%} that may decide; run it again on a quieter machine"
+    )
 
 
 def _free_id(wanted: str, taken: Iterable[GateVerdict]) -> str:
@@ -186,22 +245,23 @@ def _table_holes(experiment: Experiment, table: RunTable) -> list[str]:
     ]
 
 
-def _overall(experiment: Experiment, gates: Sequence[GateVerdict], void: bool) -> Status:
-    """A void anything voids all; a broken guard or no target reached is NO-GO; GO needs every guard
-    and, of the targets, all decided and one reached."""
-    if void:
+def _status(
+    experiment: Experiment,
+    gates: Sequence[GateVerdict],
+    void: Sequence[str],
+    failed: Reliability,
+    circumstances: Circumstances,
+) -> Status:
+    """What disqualifies an arm voids all; failed runs come next, then the gates. A GO that some
+    gates had no say in is PARTIAL."""
+    if void and (failed.status is None or failed.status is Status.VOID):
         return Status.VOID
-    if experiment.kind == "table":
-        return Status.COMPLETE
-    if experiment.kind == "aa":
-        return Status.INCONCLUSIVE
-    targets = [v.status for g, v in zip(experiment.gates, gates) if g.is_target]
-    guards = [v.status for g, v in zip(experiment.gates, gates) if not g.is_target]
-    if Status.NO_GO in guards or (targets and all(s == Status.NO_GO for s in targets)):
-        return Status.NO_GO
-    if Status.INCONCLUSIVE in guards + targets:
-        return Status.INCONCLUSIVE
-    return Status.GO
+    if failed.status is not None:
+        return failed.status
+    if any(gate.status == Status.VOID for gate in gates):
+        return Status.VOID
+    status = overall(experiment, gates)
+    return Status.PARTIAL if status is Status.GO and circumstances.dropped_gates else status
 
 
 def _line(gate: GateVerdict) -> str:

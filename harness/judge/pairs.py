@@ -2,7 +2,8 @@
 
 A pair needs both runs of its block to count and to have the metric. A run that does not count takes
 its partner with it (dropping one arm only would favour the other); a run that counts but lacks the
-metric, or is not recorded at all, is a defect of the data and reported as such.
+metric, or is not recorded at all, is a defect of the data and reported as such. Which arm lost runs
+is kept: losses of one arm alone are no accident of the machine.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from harness.experiment.source import nearest
+from harness.judge.plausible import too_short
 from harness.model import MEASURED, BlockRecord, RunRecord
 
 
@@ -20,12 +22,14 @@ from harness.model import MEASURED, BlockRecord, RunRecord
 class Pairs:
     """Values of `arm` and `against` in the blocks where both count. `first` says per pair whether
     the arm ran before its partner. `defects` make the data unusable; `dropped` counts blocks left
-    out because a run did not count."""
+    out because a run did not count, `lost` the runs that did not by arm, `why` their reasons."""
 
     arm: list[float] = field(default_factory=list)
     against: list[float] = field(default_factory=list)
     first: list[bool] = field(default_factory=list)
     dropped: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    why: list[str] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
 
     @property
@@ -72,8 +76,11 @@ def collect(
             pairs.defects.append(defect)
             continue
         a, b = (run for run in runs if run is not None)
-        if not (a.counts and b.counts):
+        lost = {arm: why for arm, run in zip(arms, (a, b)) if (why := _not_counting(run, key))}
+        if lost:
             pairs.dropped += 1
+            pairs.why += lost.values()
+            pairs.lost.update({arm: pairs.lost.get(arm, 0) + 1 for arm in lost})
             continue
         pairs.arm.append(a.metrics[key])
         pairs.against.append(b.metrics[key])
@@ -91,6 +98,13 @@ def _defect(
             advice = nearest(key, run.metrics) if run.metrics else "the run reported nothing"
             return f"{lane}.{key} is missing in block {block}, arm {arm}; {advice}"
     return ""
+
+
+def _not_counting(run: RunRecord, key: str) -> str:
+    """Why the run's figure is left out; nothing when it counts."""
+    if not run.counts:
+        return "; ".join(run.reasons) or "it did not count"
+    return too_short(run, key)
 
 
 def log_ratios(pairs: Pairs) -> Optional[list[float]]:

@@ -9,7 +9,7 @@ from harness.measure.disturbance import disturbances
 from harness.measure.metrics import command_metrics, metrics_of
 from harness.measure.stats_lines import StatsLines, parse_stats
 from harness.measure.validity import reasons
-from harness.model import RunRecord, Slot
+from harness.model import Failure, RunRecord, Slot
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,24 @@ class Seen:
     stderr: str
     started_utc: str
     busy_s: Optional[float] = None
+
+
+def failed_record(
+    block: int, kind: str, slot: Slot, seen: Seen, failure: Failure, asked: Asked
+) -> RunRecord:
+    """The record of a run that failed: no figure of it is kept, because none of them means anything."""
+    return RunRecord(
+        block=block,
+        kind=kind,
+        position=slot.position,
+        workload=slot.workload,
+        arm=slot.arm,
+        started_utc=seen.started_utc,
+        counts=False,
+        reasons=[failure.text],
+        disturbed=disturbances(seen.line, busy_s=seen.busy_s, single_threaded=asked.single_threaded),
+        failure=failure,
+    )
 
 
 def run_record(

@@ -1,9 +1,9 @@
 """Why a run does not count, and whether it failed outright.
 
-Two different things: a run that *failed* (crashed, timed out, ended with a status) makes its block
-void, and the block is run again; a run that ended well but did not do its work is kept and shown, with
-the reasons here, and no verdict uses it. From 0.1 % of remote fallbacks on, frees were local and the
-lane measured something else.
+Two different things: a run that *failed* (crashed, damaged memory, timed out, ended with a status) says
+something about its arm, which the judge weighs; a run that ended well but did not do its work is kept
+and shown, with the reasons here, and no verdict uses its figures. From 0.1 % of remote fallbacks on,
+frees were local and the lane measured something else.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence
 
 from harness.measure.metrics import phases
+from harness.model import Failure, FailureKind
 
 REMOTE_FALLBACK_LIMIT = 0.001
+BAD_ARGUMENTS = 2
 DECLARED_VOID = 3
 
 
@@ -36,20 +38,34 @@ _IDLE_ARGUMENTS = {
 _IDLE_TOLERANCE = 0.99
 
 
-def failure(line: Mapping[str, Any], *, declares_void: bool) -> Optional[str]:
-    """What went wrong with the process itself, or None when it ended well. `declares_void` is for
-    programs of workloads/, which end with status 3 when they find their own run worthless."""
-    if line.get("error"):
-        return str(line["error"])
+def failure(line: Mapping[str, Any], *, own_program: bool, output: str = "") -> Optional[Failure]:
+    """How the process itself failed, or None when it ended well. `own_program` is for programs of
+    workloads/, whose statuses mean what workloads/README.md says: 3 declares the run worthless, which
+    is no failure. `output` is what is kept of what it printed."""
     if line.get("timed_out"):
-        return f"it was stopped at its time limit after {float(line.get('wall_ns') or 0) * 1e-9:.0f} s"
+        seconds = float(line.get("wall_ns") or 0) * 1e-9
+        return Failure(FailureKind.TIMEOUT, f"it was stopped at its time limit after {seconds:.0f} s", output)
     if line.get("signal") is not None:
-        return f"it was ended by signal {line['signal']}"
-    if declares_void and line.get("exit_status") == DECLARED_VOID:
+        return Failure(FailureKind.SIGNAL, f"it was ended by signal {line['signal']}", output)
+    if own_program and line.get("exit_status") == DECLARED_VOID:
         return None
     if line.get("exit_status") != 0:
-        return f"it ended with status {line.get('exit_status')}"
+        return _wrong_status(line, own_program, output)
     return None
+
+
+def _wrong_status(line: Mapping[str, Any], own_program: bool, output: str) -> Failure:
+    result = line.get("result") or {}
+    if own_program and result.get("damaged"):
+        return Failure(FailureKind.DAMAGE, "a live object was changed by someone else", output)
+    if own_program and result.get("alloc_fail"):
+        return Failure(FailureKind.NO_MEMORY, "an allocation failed and ended it", output)
+    return Failure(FailureKind.STATUS, f"it ended with status {line.get('exit_status')}", output)
+
+
+def bad_arguments(line: Mapping[str, Any], *, own_program: bool) -> bool:
+    """Whether the run could never work: trying again, or in another arm, would say the same."""
+    return own_program and line.get("exit_status") == BAD_ARGUMENTS
 
 
 def unmapped(line: Mapping[str, Any], expected: Sequence[str]) -> List[str]:

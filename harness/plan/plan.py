@@ -68,7 +68,8 @@ def plan_key(experiment: Experiment, quick: bool = False) -> str:
     relevant: dict[str, Any] = experiment.dict(
         include={"id", "kind", "arms", "references", "workloads", "design"}
     )
-    relevant["design"].pop("confidence")
+    for key in ("confidence", "disturbed_most", "extensions"):  # how runs are judged, or how many
+        relevant["design"].pop(key)
     for workload in relevant["workloads"].values():  # these only say how figures are shown
         del workload["figure"], workload["group"]
     relevant["arm_ids"] = experiment.arm_ids

@@ -21,7 +21,7 @@ def compose(data: RunData) -> Document:
     """The whole report; draws its plots into the run directory on the way."""
     figures = Figures(data)
     document = Document(f"{data.experiment_id}: {data.root.resolve().name}")
-    document.add(*sections.headline(data))
+    document.add(*sections.headline(data), *sections.failed_runs(data))
     document.add(*sections.gates(data), *_present(figures.forest()))
     curves = _present(*(figures.memory(workload) for workload in data.workloads()))
     if curves:

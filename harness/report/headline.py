@@ -43,7 +43,9 @@ def _open_question(gate: GateVerdict) -> str:
 
 
 def why(verdict: Verdict) -> str:
-    """One sentence, made of the gates that decided."""
+    """One sentence, made of what decided: failed runs before any figure, else the gates."""
+    if verdict.headline and verdict.headline[0].startswith("reliability"):
+        return _sentence(verdict.headline[:1])
     if verdict.status is Status.VOID:
         return _sentence(verdict.reasons[:1] or ["the run does not count"])
     if verdict.status is Status.COMPLETE:
@@ -52,8 +54,15 @@ def why(verdict: Verdict) -> str:
     if verdict.status is Status.INCONCLUSIVE:
         gates = _with_status(verdict, Status.INCONCLUSIVE)
         return _sentence([_open_question(g) for g in gates] or verdict.reasons[:1])
-    gates = _with_status(verdict, verdict.status)
+    said = Status.GO if verdict.status is Status.PARTIAL else verdict.status
+    gates = _with_status(verdict, said)
     return _sentence([gate_sentence(g) for g in gates] or verdict.reasons[:1])
+
+
+def beside(verdict: Verdict) -> list[str]:
+    """What must be read with the status and is not in `why` yet."""
+    told = why(verdict)
+    return [line for line in verdict.headline if line not in told]
 
 
 def _sentence(clauses: list[str]) -> str:

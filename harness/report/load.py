@@ -18,19 +18,22 @@ import yaml
 
 from harness.errors import UserError
 from harness.model import AA, BASE, MEASURED, TREAT, BlockRecord, Plan, RunRecord, Verdict
+from harness.run.attempts import ATTEMPTS, AttemptLog
 
 _CYCLE_METRIC = re.compile(r"^(?P<stem>\w+_kb)@(?P<cycle>\d+)$")
 
 
 @dataclass(frozen=True)
 class RunData:
-    """`blocks` are the complete ones, warm-up too, in the order they were made."""
+    """`blocks` are the complete ones, warm-up too, in the order they were made; `attempts` every run
+    that was begun, those of complete blocks included."""
 
     root: Path
     manifest: Mapping[str, Any]
     plan: Optional[Plan]
     verdict: Optional[Verdict]
     blocks: tuple[BlockRecord, ...]
+    attempts: tuple[RunRecord, ...] = ()
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -59,6 +62,11 @@ class RunData:
         order = [BASE, TREAT, *declared_arms(self.manifest), AA, *declared_references(self.manifest)]
         named = [arm for arm in dict.fromkeys(order) if arm in present]
         return named + sorted(arm for arm in present if arm not in named)
+
+    def failed(self) -> list[RunRecord]:
+        """Every attempt that failed, each once; a run made without a log has only its blocks'."""
+        made = self.attempts or tuple(self.runs)
+        return [run for run in made if run.failure is not None]
 
     def values(self, workload: str, arm: str, metric: str) -> list[float]:
         """The metric of every measured run that counts."""
@@ -162,6 +170,7 @@ def load_run(run_dir: Path) -> RunData:
             plan=Plan.from_json(plan) if plan is not None else None,
             verdict=Verdict.from_json(verdict) if verdict is not None else None,
             blocks=tuple(blocks),
+            attempts=tuple(AttemptLog(root / ATTEMPTS).read()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{root}: plan.json or verdict.json is malformed ({error})") from error

@@ -54,6 +54,11 @@ def _finished(data: RunData) -> None:
     """A run is finished when it was judged and its last block is on disk."""
     if data.verdict is None:
         raise UserError(f"{data.root}: has no verdict; finish the run before publishing it")
+    only = (data.manifest.get("options") or {}).get("only")
+    if only:
+        raise UserError(
+            f"{data.root}: is a partial run (--only {' '.join(only)}); publish a run of the whole experiment"
+        )
     blocks = {run.block for run in data.measured()}
     if len(blocks) < data.verdict.blocks or not blocks:
         raise UserError(

@@ -8,8 +8,8 @@ from typing import Iterable, Optional
 
 from harness.model import AA, AaVerdict, GateVerdict, RunRecord, Verdict
 from harness.report import words
-from harness.report.document import Bullets, Callout, Heading, Paragraph, Part, Table
-from harness.report.headline import is_ratio, why
+from harness.report.document import Bullets, Callout, Code, Heading, Paragraph, Part, Table
+from harness.report.headline import beside, is_ratio, why
 from harness.report.load import RunData, experiment_value
 
 _KINDS = {"target": "target", "guard": "guard", "same": "equal", "absolute": "absolute"}
@@ -22,6 +22,8 @@ def headline(data: RunData) -> list[Part]:
         parts.append(Callout("UNFINISHED", "This run is not complete; it has no verdict yet."))
     else:
         parts.append(Callout(data.verdict.status.value, why(data.verdict)))
+        if more := beside(data.verdict):
+            parts.append(Bullets(tuple(f"**Mind:** {line}" for line in more)))
     if question:
         parts.append(Paragraph(f"**Question.** {question}"))
     parts += _basis(data)
@@ -53,7 +55,8 @@ def _basis(data: RunData) -> list[Part]:
 def _beside_the_gates(verdict: Verdict) -> list[str]:
     """The judge's reasons but for its line on each gate, which the table of gates says better."""
     lines = tuple(f"{gate.id}: {gate.status.value} " for gate in verdict.gates)
-    return [reason for reason in verdict.reasons if not (lines and reason.startswith(lines))]
+    said = [*verdict.headline, *(reason for reason in verdict.reasons if lines and reason.startswith(lines))]
+    return [reason for reason in verdict.reasons if reason not in said]
 
 
 def _quick(data: RunData) -> bool:
@@ -117,6 +120,12 @@ def _ends(line: AaVerdict) -> str:
     return f"{words.ratio(line.low)} … {words.ratio(line.high)}"
 
 
+def _control_result(line: AaVerdict) -> str:
+    if not line.ok:
+        return "**a difference where there is none**"
+    return "no difference invented" if line.checked else line.note
+
+
 def control(data: RunData) -> list[Part]:
     """The copy of base against base: what this machine calls a difference where there is none."""
     if data.verdict is None or not data.verdict.aa:
@@ -126,7 +135,7 @@ def control(data: RunData) -> list[Part]:
             words.lane_metric_words(line.metric),
             words.ratio(line.estimate),
             _ends(line),
-            "no difference invented" if line.ok else "**a difference where there is none**",
+            _control_result(line),
         )
         for line in data.verdict.aa
     )
@@ -200,6 +209,34 @@ def _unusable_table(runs: list[RunRecord]) -> Table:
     if rest > 0:
         rows.append(("…", "", "", f"and {rest} more; all are in runs.csv"))
     return Table(("block", "lane", "arm", "why"), tuple(rows), "rlll", "Runs that do not count")
+
+
+_MOST_FAILED_ROWS = 20
+
+
+def failed_runs(data: RunData) -> list[Part]:
+    """Every attempt that failed, with the last words of the first one of each arm and lane."""
+    failed = data.failed()
+    if not failed:
+        return []
+    rows = [
+        (str(run.block), run.workload, run.arm, run.failure.kind.value, run.failure.text)
+        for run in failed[:_MOST_FAILED_ROWS]
+        if run.failure is not None
+    ]
+    if len(failed) > len(rows):
+        rows.append(("…", "", "", "", f"and {len(failed) - len(rows)} more in attempts.jsonl"))
+    parts: list[Part] = [
+        Heading(2, "Failed attempts"),
+        Table(("block", "lane", "arm", "kind", "what happened"), tuple(rows), "rllll"),
+    ]
+    told: set[tuple[str, str]] = set()
+    for run in failed:
+        if run.failure is None or not run.failure.output or (run.workload, run.arm) in told:
+            continue
+        told.add((run.workload, run.arm))
+        parts += [Paragraph(f"Last words of {run.arm} in {run.workload}:"), Code(run.failure.output)]
+    return parts
 
 
 def control_missing(data: RunData) -> Optional[Part]:

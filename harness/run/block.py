@@ -1,7 +1,9 @@
 """Executes one block: every run of every arm, each through the runner.
 
 A block needs nothing but its plan entry and the prepared arms, and leaves either a complete record
-or nothing; so blocks may be made on any day, and in principle on any host.
+or none; so blocks may be made on any day, and in principle on any host. A run that fails stays failed:
+it is a record like any other. Only what the harness itself spoilt is tried again, and each run that
+was begun stands in the log of attempts, also when its block is never completed.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from harness.errors import Interrupted, UserError, failed
-from harness.measure.record import Asked, Seen, run_record
-from harness.measure.validity import failure, unmapped
-from harness.model import Block, BlockRecord, RunRecord, Slot, Status, json_text
+from harness.measure.record import Asked, Seen, failed_record, run_record
+from harness.measure.validity import bad_arguments, failure, unmapped
+from harness.model import EXIT_FAILED, Block, BlockRecord, Failure, FailureKind, RunRecord, Slot, Status, json_text
 from harness.process import Finished, run_process, tail
+from harness.run.attempts import AttemptLog
 from harness.run.cpus import CpuSets
 from harness.run.directory import RunDirectory
 from harness.run.machine import busy_cpu_s
@@ -24,6 +27,9 @@ from harness.run.store import disk_errors, move_whole, write_whole
 
 RUNNER_BAD_JOB = 4
 RUNNER_INTERRUPTED = 130
+
+# So often a run is begun that the harness itself spoils.
+_TRIES = 3
 
 # Beyond the workload's own limit, for the runner to end it and read the rest.
 _GRACE_S = 60.0
@@ -50,29 +56,30 @@ class Lane:
     cpus: CpuSets
 
 
-class BlockFailed(Exception):
-    """A workload failed, so the block is void; `reason` names lane and arm."""
+class RunnerFault(UserError):
+    """The runner broke down: the harness's own fault, so the run is begun again."""
 
-    def __init__(self, reason: str, output: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.output = output
+    def __init__(self, message: str) -> None:
+        super().__init__(message, EXIT_FAILED)
 
 
 @dataclass(frozen=True)
 class BlockRunner:
-    """`now` gives the time as text; `told` is called before each run with its slot."""
+    """`now` gives the time as text; `told` is called before each run with its slot, `note` with
+    sentences that a person should see."""
 
     directory: RunDirectory
+    log: AttemptLog
     runner: Path
     cwd: Path
     arms: Mapping[str, ReadyArm]
     lanes: Mapping[str, Lane]
     now: Callable[[], str]
     told: Callable[[Block, Slot], None]
+    note: Callable[[str], None]
 
     def run(self, plan_key: str, block: Block) -> BlockRecord:
-        """Makes every run, then writes the record. Raises BlockFailed when a workload fails."""
+        """Makes every run, then writes the record."""
         self.directory.clean_work()
         environments = {name: self._environments(lane, block.env_pad) for name, lane in self.lanes.items()}
         runs: List[RunRecord] = []
@@ -95,29 +102,69 @@ class BlockRunner:
         return arm_environments(common, settings, {name: arm.preload for name, arm in self.arms.items()}, pad)
 
     def _slot(self, block: Block, slot: Slot, env: Mapping[str, str]) -> Tuple[RunRecord, Optional[Path]]:
+        """One run, begun again only when the harness was at fault."""
+        fault = ""
+        for _ in range(_TRIES):
+            started = self.now()
+            try:
+                record, series = self._attempt(block, slot, env, started)
+            except RunnerFault as error:
+                fault = error.message
+                self._log_unmade(block, slot, started, Failure(FailureKind.HARNESS, fault))
+                continue
+            except (KeyboardInterrupt, Interrupted):
+                self._log_unmade(block, slot, started, Failure(FailureKind.INTERRUPTED, "interrupted"))
+                raise
+            self.log.append(record)
+            if record.failure is not None:
+                self.note(f"lane {slot.workload}, arm {slot.arm}: {record.failure.text}; it stays a failed run")
+            return record, series
+        raise failed(
+            f"lane {slot.workload}, arm {slot.arm}: the runner failed {_TRIES} times; last, {fault}\n"
+            "  complete blocks are kept; the same command continues when this is mended"
+        )
+
+    def _log_unmade(self, block: Block, slot: Slot, started: str, why: Failure) -> None:
+        self.log.append(
+            RunRecord(
+                block.index, block.kind, slot.position, slot.workload, slot.arm, started, counts=False, reasons=[why.text], failure=why
+            )
+        )
+
+    def _attempt(
+        self, block: Block, slot: Slot, env: Mapping[str, str], started: str
+    ) -> Tuple[RunRecord, Optional[Path]]:
         lane, arm = self.lanes[slot.workload], self.arms[slot.arm]
         out, err, series = (self.directory.work / name for name in ("stdout", "stderr", f"series-{slot.workload}-{slot.position}"))
         with disk_errors(self.directory.work):
             (self.directory.work / "scratch").mkdir(exist_ok=True)
-            for stale in (out, err):
+            for stale in (out, err, series):
                 stale.unlink(missing_ok=True)
         job = make_job(lane, arm, env, cwd=self.cwd, out=out, err=err, csv=series if lane.asked.sample_ms > 0 else None)
-        started, busy = self.now(), busy_cpu_s()
+        busy = busy_cpu_s()
         line = start_runner(self.runner, job)
         after = busy_cpu_s()
         spent = None if busy is None or after is None else after - busy
         seen = Seen(line, _text(out), _text(err), started, spent)
-        self._check(slot, lane, arm, seen)
+        if line.get("error"):
+            raise RunnerFault(f"{line['error']}\n{seen_tail(seen)}")
+        own = lane.asked.program is not None
+        if bad_arguments(line, own_program=own):
+            raise UserError(
+                f"lane {slot.workload}, arm {slot.arm}: {lane.asked.program} refuses its arguments ({' '.join(lane.argv[1:])}):\n"
+                f"{seen_tail(seen)}"
+            )
+        why = failure(line, own_program=own, output=seen_tail(seen))
+        if why is not None:
+            return failed_record(block.index, block.kind, slot, seen, why, lane.asked), None
+        self._prove(slot, lane, arm, seen)
         csv = self.directory.series_name(block.index, slot.workload, slot.arm) if series.exists() else None
         record, _ = run_record(block.index, block.kind, slot, lane.asked, seen, csv)
         return record, series if csv else None
 
-    def _check(self, slot: Slot, lane: Lane, arm: ReadyArm, seen: Seen) -> None:
-        """A failed workload voids the block; a library that is not there makes the experiment void,
-        because every further run would measure something else."""
-        why = failure(seen.line, declares_void=lane.asked.program is not None)
-        if why is not None:
-            raise BlockFailed(f"lane {slot.workload}, arm {slot.arm}: {why}", tail(seen.stderr or seen.stdout))
+    def _prove(self, slot: Slot, lane: Lane, arm: ReadyArm, seen: Seen) -> None:
+        """A library that is not there makes the experiment void, because every further run would
+        measure something else."""
         missing = unmapped(seen.line, [arm.preload] if arm.preload else [])
         if missing:
             complaint = next((text for text in seen.stderr.splitlines() if "preload" in text), "")
@@ -127,6 +174,11 @@ class BlockRunner:
                 + (f"; the loader says: {complaint}" if complaint else ""),
                 Status.VOID.exit_status,
             )
+
+
+def seen_tail(seen: Seen) -> str:
+    """The last lines of what the run printed."""
+    return tail(seen.stderr or seen.stdout)
 
 
 def make_job(
@@ -160,9 +212,10 @@ def start_runner(runner: Path, job: Mapping[str, Any]) -> Dict[str, Any]:
         raise Interrupted("interrupted")
     line = _line_of(done)
     if done.status != 0 or line is None:
-        what = "refuses the job" if done.status == RUNNER_BAD_JOB else f"failed (status {done.status})"
-        told = line.get("error") if line else None
-        raise failed(f"the runner {what} for {job['argv'][0]}: {told or ''}\n{tail(done.stderr)}")
+        told = (line.get("error") if line else None) or ""
+        if done.status == RUNNER_BAD_JOB:
+            raise failed(f"the runner refuses the job for {job['argv'][0]}: {told}\n{tail(done.stderr)}")
+        raise RunnerFault(f"the runner failed (status {done.status}) for {job['argv'][0]}: {told}\n{tail(done.stderr)}")
     return line
 
 

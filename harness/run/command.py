@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -14,13 +15,23 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from harness.build.flags import in_words
 from harness.build.meson import BuildTree
 from harness.errors import Interrupted, UserError
-from harness.experiment import Experiment, MoreLanes, Reference, RunOptions, apply_options, load_experiment, with_lanes
-from harness.model import ArmFacts, BlockRecord, Verdict, json_text
+from harness.experiment import (
+    Experiment,
+    MoreLanes,
+    Reference,
+    RunOptions,
+    apply_options,
+    is_extendable,
+    load_experiment,
+    with_lanes,
+)
+from harness.model import ArmFacts, BlockRecord, Circumstances, EarlierRun, Plan, Status, Verdict, json_text
 from harness.peers.locate import parse_allocator
 from harness.plan import make_plan
 from harness.report import build_report
-from harness.run.block import BlockRunner
-from harness.run.directory import VERDICT, RunDirectory
+from harness.run.attempts import ATTEMPTS, AttemptLog
+from harness.run.block import BlockRunner, ReadyArm
+from harness.run.directory import VERDICT, RunDirectory, earlier_runs, runs_of_plan
 from harness.run.manifest import make_manifest
 from harness.run.prepare import Prepared, prepare, without_missing_lanes
 from harness.run.progress import Pace, Progress
@@ -40,6 +51,7 @@ class RunRequest:
     allocators: Sequence[str]
     fresh: bool
     command: Sequence[str]
+    extend: bool = False
     more: Sequence[MoreLanes] = ()
 
 
@@ -100,6 +112,8 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
         experiment, skipped = without_missing_lanes(experiment, request.root)
         plan = make_plan(experiment, request.options.quick)
         file = shown_path(request.file, request.root)
+        if request.extend:
+            extend_finished(request.results, experiment, plan)
         prepared = prepare(experiment, file, BuildTree(request.root, request.build), given)
         manifest = make_manifest(
             prepared,
@@ -111,18 +125,94 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
             started_utc=utc_now(),
         )
         manifest["warnings"] += skipped
+        manifest["dropped_gates"] = dropped_gates(request.file, request.options)
+        manifest["earlier_runs"] = [run.to_json() for run in earlier_runs(request.results, experiment.id, plan.key)]
         _introduce(prepared, manifest)
         directory, arms, begun = open_directory(request.results, plan, manifest, prepared, fresh=request.fresh)
         _say(f"{'continuing' if begun else 'run directory'} {shown_path(directory.root, request.root)}")
-        with Progress(Pace(plan, time.monotonic)) as progress:
-            blocks = BlockRunner(directory, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot)
-            session = Session(directory, plan, blocks, lambda records: judged(experiment, records, prepared.facts), progress)
-            verdict = session.run()
+        experiment = extended(experiment, directory)
+        plan = make_plan(experiment, request.options.quick)
+        verdict = _measure(request, directory, plan, experiment, prepared, arms)
         build_report(directory.root)
-        print_verdict(verdict, directory.root, request.root)
+        print(f"report: {shown_path(directory.root / 'report.md', request.root)}", flush=True)
         return verdict, directory.root
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(_interrupted(directory, request)) from error
+
+
+def _measure(
+    request: RunRequest,
+    directory: RunDirectory,
+    plan: Plan,
+    experiment: Experiment,
+    prepared: Prepared,
+    arms: Mapping[str, ReadyArm],
+) -> Verdict:
+    """The blocks that are missing, then the verdict: told first, because a full disk may be in the way
+    of writing it, then kept."""
+    log = AttemptLog(directory.root / ATTEMPTS)
+
+    def judge_now(records: Sequence[BlockRecord]) -> Verdict:
+        return judged(experiment, records, prepared.facts, circumstances(directory))
+
+    def hopeless(records: Sequence[BlockRecord]) -> bool:
+        from harness.judge import all_attempts, unreliable
+
+        return unreliable(experiment, all_attempts(records, circumstances(directory)))
+
+    with Progress(Pace(plan, time.monotonic)) as progress:
+        blocks = BlockRunner(
+            directory, log, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot, progress.note
+        )
+        session = Session(directory, plan, blocks, judge_now, hopeless, lambda record: None, progress)
+        verdict, records = session.run()
+    print_verdict(verdict)
+    session.keep(verdict, records)
+    return verdict
+
+
+def dropped_gates(file: Path, options: RunOptions) -> List[str]:
+    """The gates that --only leaves out, by id or metric."""
+    if not options.only:
+        return []
+    return [gate.id or gate.metric for gate in load_experiment(file).gates if gate.lane not in options.only]
+
+
+def extend_finished(results: Path, experiment: Experiment, plan: Plan) -> None:
+    """Opens the newest run of the plan for one more look, if it finished undecided and kept error
+    back for that."""
+    if not is_extendable(experiment.design):
+        raise UserError(
+            f"{experiment.id}: --extend needs a plan of several looks (design.max_blocks above design.blocks): a plan of "
+            "one look has no error left to spend on another"
+        )
+    runs = runs_of_plan(results, experiment.id, plan.key)
+    if not runs:
+        raise UserError(f"{experiment.id}: there is no run to extend; run it first")
+    newest = runs[-1]
+    if not newest.finished:
+        return  # it is continued as it is, extended or not
+    if newest.status() != Status.INCONCLUSIVE.value:
+        raise UserError(f"{newest.root}: is {newest.status()}; only a run that ended INCONCLUSIVE can be extended")
+    held = newest.lock()
+    newest.extend()
+    os.close(held)  # opening the run locks it again
+
+
+def extended(experiment: Experiment, directory: RunDirectory) -> Experiment:
+    """The experiment with as many further looks as the run was granted."""
+    design = experiment.design.copy(update={"extensions": directory.extensions()})
+    return experiment.copy(update={"design": design})
+
+
+def circumstances(directory: RunDirectory) -> Circumstances:
+    """What the judge needs beside the blocks, from the run directory alone."""
+    manifest = directory.manifest()
+    return Circumstances(
+        attempts=AttemptLog(directory.root / ATTEMPTS).read(),
+        dropped_gates=manifest.get("dropped_gates", []),
+        earlier=[EarlierRun.from_json(run) for run in manifest.get("earlier_runs", [])],
+    )
 
 
 def _stop_on_signals() -> None:
@@ -164,19 +254,23 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def judged(experiment: Experiment, records: Sequence[BlockRecord], facts: Sequence[ArmFacts]) -> Verdict:
+def judged(
+    experiment: Experiment, records: Sequence[BlockRecord], facts: Sequence[ArmFacts], around: Circumstances
+) -> Verdict:
     """The judge needs numpy, which is imported only when there is something to judge."""
     from harness.judge import judge
 
-    return judge(experiment, records, facts)
+    return judge(experiment, records, facts, around)
 
 
-def print_verdict(verdict: Verdict, where: Path, root: Path) -> None:
-    """The answer on stdout: the judge's reasons, a line each, then the experiment's status."""
+def print_verdict(verdict: Verdict) -> None:
+    """The answer on stdout: what must be read with it, the judge's reasons, the experiment's status."""
+    for line in verdict.headline:
+        print(f"! {line}")
     for reason in verdict.reasons:
-        print(f"  {reason}")
-    print(f"{verdict.status.value}: {verdict.experiment_id}, {verdict.blocks} blocks, {verdict.runs} runs")
-    print(f"report: {shown_path(where / 'report.md', root)}")
+        if reason not in verdict.headline:
+            print(f"  {reason}")
+    print(f"{verdict.status.value}: {verdict.experiment_id}, {verdict.blocks} blocks, {verdict.runs} runs", flush=True)
 
 
 def stored_run(where: Path) -> Tuple[Experiment, List[BlockRecord], List[ArmFacts]]:
@@ -185,18 +279,24 @@ def stored_run(where: Path) -> Tuple[Experiment, List[BlockRecord], List[ArmFact
     if not (where / "manifest.json").exists():
         raise UserError(f"{where}: no manifest.json; give the directory of one run (results/<experiment>/<run>)")
     manifest = directory.manifest()
-    plan = directory.plan()
+    experiment = extended(Experiment.parse_obj(manifest["experiment"]), directory)
+    plan = make_plan(experiment, manifest["quick"]) if directory.extensions() else directory.plan()
     records = [directory.block(block.index, plan) for block in plan.blocks]
     facts = [ArmFacts.from_json(item) for item in manifest["arm_facts"]]
-    return Experiment.parse_obj(manifest["experiment"]), [r for r in records if r is not None], facts
+    return experiment, [r for r in records if r is not None], facts
+
+
+def judge_stored(where: Path) -> Verdict:
+    """The verdict on what the run directory holds."""
+    return judged(*stored_run(where), circumstances(RunDirectory(where)))
 
 
 def judge_again(where: Path, root: Path) -> int:
     """Judges the records of a run anew. A finished run's verdict is written again, byte for byte the
     same under the same harness; an unfinished one's is only shown, for it would end the run."""
-    experiment, records, facts = stored_run(where)
-    verdict = judged(experiment, records, facts)
+    verdict = judge_stored(where)
     if (where / VERDICT).exists():
         write_whole(where / VERDICT, json_text(verdict.to_json()))
-    print_verdict(verdict, where, root)
+    print_verdict(verdict)
+    print(f"report: {shown_path(where / 'report.md', root)}")
     return verdict.exit_status

@@ -4,10 +4,13 @@
       manifest.json  plan.json      written once, before the first block
       arms/a00/lib.so …             copies of the libraries, paths of equal length
       blocks/0000.json …            a block, written only when every run of it was made
+      attempts.jsonl                every run that was begun, failed and interrupted ones too
       memory/*.csv                  time series of complete blocks
       work/                         what the block in progress needs; worthless afterwards
       runs.csv stats.jsonl          the blocks again, for other tools; made from them
       verdict.json report.*         written last; a directory without both is unfinished
+      extensions.json               how often the run was extended after it had finished undecided;
+      verdict-1.json …              and its verdicts before that
 """
 
 from __future__ import annotations
@@ -18,14 +21,15 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from harness.errors import UserError, failed
-from harness.model import BlockRecord, Plan, json_text
+from harness.model import BlockRecord, EarlierRun, Plan, json_text
 from harness.run.store import disk_errors, write_whole
 from harness.run.tables import runs_csv, stats_jsonl
 
 MANIFEST, PLAN, VERDICT, REPORT = "manifest.json", "plan.json", "verdict.json", "report.html"
+EXTENSIONS = "extensions.json"
 
 
 @dataclass
@@ -53,6 +57,20 @@ class RunDirectory:
 
     def plan(self) -> Plan:
         return Plan.from_json(self.read(PLAN))
+
+    def status(self) -> Optional[str]:
+        """That of a finished run, as its verdict was written."""
+        return str(self.read(VERDICT)["status"]) if self.finished else None
+
+    def extensions(self) -> int:
+        return int(self.read(EXTENSIONS)["extensions"]) if (self.root / EXTENSIONS).exists() else 0
+
+    def extend(self) -> None:
+        """Opens a finished run for one more look. Its verdict is kept under another name, moved last,
+        so that a run cut off here is either extended or as it was."""
+        times = self.extensions() + 1
+        write_whole(self.root / EXTENSIONS, json_text({"extensions": times}))
+        os.replace(self.root / VERDICT, self.root / f"verdict-{times}.json")
 
     def read(self, name: str) -> Any:
         try:
@@ -98,19 +116,29 @@ class RunDirectory:
         write_whole(self.root / "stats.jsonl", stats_jsonl(kept))
 
 
-def find_unfinished(results: Path, experiment_id: str, key: str) -> Optional[RunDirectory]:
-    """The newest run directory of this plan that has no verdict yet."""
-    for manifest in sorted((results / experiment_id).glob(f"*/{MANIFEST}"), reverse=True):
+def runs_of_plan(results: Path, experiment_id: str, key: str) -> List[RunDirectory]:
+    """Every run that was begun under this plan, oldest first."""
+    found = []
+    for manifest in sorted((results / experiment_id).glob(f"*/{MANIFEST}")):
         directory = RunDirectory(manifest.parent)
-        if directory.finished:
-            continue
         try:
             plan = directory.plan()
         except (ValueError, TypeError, KeyError, UserError):
-            continue  # of another version of the harness, or damaged: not ours to continue
+            continue  # of another version of the harness, or damaged: not ours
         if plan.key == key:
-            return directory
-    return None
+            found.append(directory)
+    return found
+
+
+def find_unfinished(results: Path, experiment_id: str, key: str) -> Optional[RunDirectory]:
+    """The newest run directory of this plan that has no verdict yet."""
+    runs = runs_of_plan(results, experiment_id, key)
+    return next((run for run in reversed(runs) if not run.finished), None)
+
+
+def earlier_runs(results: Path, experiment_id: str, key: str) -> List[EarlierRun]:
+    """What became of the runs of this plan so far."""
+    return [EarlierRun(run.root.name, run.status()) for run in runs_of_plan(results, experiment_id, key)]
 
 
 def new_directory(results: Path, experiment_id: str, key: str, started_utc: str, quick: bool) -> RunDirectory:

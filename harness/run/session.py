@@ -11,20 +11,16 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from harness import warnings
 from harness.errors import UserError, failed
 from harness.model import MEASURED, Block, BlockRecord, Plan, Status, Verdict, json_text
-from harness.run.block import BlockFailed, BlockRunner, ReadyArm
+from harness.run.block import BlockRunner, ReadyArm
 from harness.run.directory import VERDICT, RunDirectory, find_unfinished, new_directory
 from harness.run.manifest import arm_folder, check_drift
 from harness.run.prepare import Prepared, file_sha256
 from harness.run.progress import Progress
 from harness.run.store import disk_errors, write_whole
-
-# A block is tried so often before the workload is taken to be broken.
-ATTEMPTS = 3
 
 Judge = Callable[[List[BlockRecord]], Verdict]
 
@@ -78,28 +74,41 @@ def _copy(source: Path, target: Path) -> None:
 
 @dataclass
 class Session:
-    """One go at a run; `judge` is a pure function of the complete blocks."""
+    """One go at a run; `judge` is a pure function of what the directory holds, `hopeless` says whether
+    failed runs have decided already, `first_block` is told the first complete block."""
 
     directory: RunDirectory
     plan: Plan
     blocks: BlockRunner
     judge: Judge
+    hopeless: Callable[[List[BlockRecord]], bool]
+    first_block: Callable[[BlockRecord], None]
     progress: Progress
 
-    def run(self) -> Verdict:
-        """Makes what is missing, then writes tables and verdict. The report is the caller's."""
+    def run(self) -> Tuple[Verdict, List[BlockRecord]]:
+        """Makes what is missing; the verdict and what it was made from. Writing it is `keep`'s."""
         records: List[BlockRecord] = []
         verdict: Optional[Verdict] = None
         for block in self.plan.blocks:
             records.append(self._block(block))
+            if len(records) == 1:
+                self.first_block(records[0])
+            verdict = None
+            if any(run.failure for run in records[-1].runs) and self.hopeless(records):
+                verdict = self.judge(records)
+                self.progress.note("failed runs have decided; more blocks would not change it")
+                break
             verdict = self._look(block, records)
             if verdict is not None and verdict.status is not Status.INCONCLUSIVE:
                 break
         assert verdict is not None  # the last block of a plan is a look
-        self.directory.write_tables(records)
+        return verdict, records
+
+    def keep(self, verdict: Verdict, records: Iterable[BlockRecord]) -> None:
+        """Writes the verdict, then the tables."""
         write_whole(self.directory.root / VERDICT, json_text(verdict.to_json()))
+        self.directory.write_tables(records)
         shutil.rmtree(self.directory.work, ignore_errors=True)
-        return verdict
 
     def _look(self, block: Block, records: List[BlockRecord]) -> Optional[Verdict]:
         measured = sum(record.kind == MEASURED for record in records)
@@ -116,16 +125,6 @@ class Session:
             self.progress.pace.finish(block, made_now=False)
             return found
         self.progress.pace.begin()
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                record = self.blocks.run(self.plan.key, block)
-                break
-            except BlockFailed as error:
-                if attempt == ATTEMPTS:
-                    raise failed(
-                        f"block {block.index} failed {ATTEMPTS} times; last, {error.reason}\n{error.output}\n"
-                        "  complete blocks are kept; the same command continues when this is mended"
-                    ) from error
-                self.progress.note(warnings.text("retried", block=block.index, reason=error.reason))
+        record = self.blocks.run(self.plan.key, block)
         self.progress.block(block, self.progress.pace.finish(block, made_now=True))
         return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 
@@ -120,21 +121,111 @@ def test_any_library_can_be_a_reference(lab: Lab) -> None:
     assert manifest["references"]["mine"]["sha256"]
 
 
-def test_crashing_workload_gives_up_after_three_tries_and_shows_what_it_said(lab: Lab) -> None:
-    done = lab.run(lab.experiment("crash", workloads="workloads: {load: {program: fake_load, args: [crash]}}"))
-    assert_told(done, 5, "ended by signal 11", "block 0 failed 3 times", "fake_load: about to crash")
+def misbehaving(what: str, *args: object, more: str = "") -> str:
+    words = ", ".join(str(arg) for arg in (what, *args))
+    return f"workloads: {{load: {{program: fake_load, args: [{words}]{more}}}}}"
+
+
+def attempts_of(where: Path) -> List[Dict[str, Any]]:
+    return [json.loads(line) for line in (where / "attempts.jsonl").read_text().splitlines()]
+
+
+def test_an_arm_that_crashes_in_every_third_run_is_no_go(lab: Lab, tmp_path: Path) -> None:
+    done = lab.run(lab.experiment("crash", workloads=misbehaving("crash", "a01", tmp_path / "count")))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith(
+        "! reliability, lane load: treat failed in 3 of 9 runs: it was ended by signal 11 (3 times); "
+        "the arm it is compared with is clean\n"
+    )
+    assert "NO-GO: crash" in done.stdout
     (where,) = lab.runs("crash")
+    attempts = attempts_of(where)
+    assert len(attempts) == 27 and sum(attempt["failure"] is not None for attempt in attempts) == 3
+    report = (where / "report.md").read_text()
+    assert "about to crash" in report
+    assert report.index("treat failed in 3 of 9 runs") < report.index("**Question.**")
+
+
+def test_a_crash_before_an_interruption_is_not_forgotten(lab: Lab, tmp_path: Path) -> None:
+    """Treat crashes in a block that is then interrupted; the same command again must not end in GO."""
+    count, trigger = tmp_path / "count", tmp_path / "trigger"
+    trigger.write_text("2\nSIGINT\n", encoding="ascii")  # in the third run, with this seed after treat's
+    lane = misbehaving("crash", "a01", count, more=f", env: {{FAKE_HIT: {trigger}}}")
+    experiment = lab.experiment("forgotten", workloads=lane, design="design: {blocks: 8, warmup: 1, seed: 1}")
+    assert lab.run(experiment).returncode == 130
+    (where,) = lab.runs("forgotten")
+    assert not list(where.glob("blocks/*"))
+    count.write_text("-1000\n")  # no further run fails
+    done = lab.run(experiment)
+    assert done.returncode == 1, done.stdout
+    assert "treat failed in 1 of 10 runs: it was ended by signal 11; the arm" in done.stdout
+    kinds = [attempt["failure"]["kind"] for attempt in attempts_of(where) if attempt["failure"]]
+    assert sorted(kinds) == ["interrupted", "signal"]
+
+
+def test_a_crash_of_base_is_void(lab: Lab, tmp_path: Path) -> None:
+    done = lab.run(lab.experiment("base_crash", workloads=misbehaving("crash", "a00", tmp_path / "count")))
+    assert done.returncode == 3
+    assert "base failed in 3 of 9 runs" in done.stdout and "the lane itself may be at fault" in done.stdout
+
+
+def test_damaged_memory_is_no_go_after_three_blocks(lab: Lab) -> None:
+    done = lab.run(lab.experiment("damage", workloads=misbehaving("damage", "a01")))
+    assert done.returncode == 1
+    assert "treat failed in 3 of 3 runs: a live object was changed by someone else" in done.stdout
+    assert "more blocks would not change it" in done.stderr
+    assert len(list(lab.runs("damage")[0].glob("blocks/*"))) == 3
+
+
+def test_a_hang_costs_one_time_out(lab: Lab) -> None:
+    done = lab.run(lab.experiment("hang", workloads=misbehaving("hang", "a01", more=", timeout_s: 0.5")))
+    assert done.returncode == 1
+    assert "treat failed in 1 of 1 run: it was stopped at its time limit" in done.stdout
+    assert len(list(lab.runs("hang")[0].glob("blocks/*"))) == 1
+
+
+def test_bad_arguments_are_told_at_the_first_run(lab: Lab) -> None:
+    done = lab.run(lab.experiment("usage", workloads=misbehaving("usage")))
+    assert_told(done, 4, "fake_load refuses its arguments (usage)", "what is this?")
+    (where,) = lab.runs("usage")
     assert not list(where.glob("blocks/*"))
 
 
-def test_one_crash_voids_its_block_only(lab: Lab, tmp_path: Path) -> None:
-    trigger = tmp_path / "crash_now"
-    trigger.touch()
-    workloads = f"workloads: {{load: {{program: fake_load, args: [crash_once, {trigger}]}}}}"
-    done = lab.run(lab.experiment("once", workloads=workloads))
+def test_a_fault_of_the_runner_is_tried_again_in_silence(lab: Lab, tmp_path: Path) -> None:
+    fault = tmp_path / "fault"
+    fault.touch()
+    lane = f"workloads: {{load: {{program: fake_load, args: [ok], env: {{FAKE_FAULT: {fault}}}}}}}"
+    done = lab.run(lab.experiment("fault", workloads=lane))
     assert done.returncode == 0, done.stderr
-    assert "block 0 was void and is run again" in done.stderr
-    assert "24 runs" in done.stdout
+    assert "24 runs" in done.stdout and "failed" not in done.stdout + done.stderr
+    faults = [attempt for attempt in attempts_of(lab.runs("fault")[0]) if attempt["failure"]]
+    assert [fault["failure"]["kind"] for fault in faults] == ["harness"]
+
+
+def test_only_some_lanes_is_no_go_of_the_whole(lab: Lab) -> None:
+    lanes = "workloads: {load: {program: fake_load, args: [ok]}, more: {program: fake_load, args: [ok]}}"
+    gates = (
+        'gates: [{metric: load.ops_per_s, go_if: "ratio >= 1.5"}, '
+        '{id: equal, metric: more.ops_per_s, same_within: 0.02}]'
+    )
+    experiment = lab.experiment("partly", workloads=lanes, gates=gates)
+    done = lab.run(experiment, "--only", "load")
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "! partial: 1 of 2 gates were asked; left out by --only: equal" in done.stdout
+    assert "PARTIAL: partly" in done.stdout
+    (where,) = lab.runs("partly")
+    refused = lab.harness("publish", str(where), "--to", str(lab.results / "published"))
+    assert_told(refused, 4, "is a partial run (--only load)", "publish a run of the whole experiment")
+    whole = lab.run(experiment)
+    assert whole.returncode == 1  # the gate that was left out fails
+
+
+def test_the_second_run_of_a_plan_says_so(lab: Lab) -> None:
+    experiment = lab.experiment("repeated")
+    assert "of this plan" not in lab.run(experiment).stdout
+    second = lab.run(experiment, "--fresh")
+    assert second.returncode == 0 and "! run 2 of this plan; earlier ones: GO\n" in second.stdout
+    assert "run 2 of this plan; earlier ones: GO" in (lab.runs("repeated")[1] / "report.md").read_text()
 
 
 def test_failed_allocations_do_not_count(lab: Lab) -> None:

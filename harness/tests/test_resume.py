@@ -33,8 +33,10 @@ def blocks(where: Path) -> Dict[str, Any]:
 
 
 def report_shape(where: Path) -> str:
-    """The report less what the clock and the place decide: times, run names, load."""
+    """The report less what the clock and the place decide (times, run names, load) and less what it
+    tells of the interruption."""
     text = (where / "report.md").read_text(encoding="utf-8")
+    text = re.sub(r"## Failed attempts\n.*?(?=## )", "", text, flags=re.DOTALL)
     text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     rows = [row for row in text.splitlines() if not re.match(r"\| (load|warnings|command) |.*\*\*Mind:", row)]
@@ -130,6 +132,35 @@ def test_looks_extend_the_run_until_it_decides(lab: Lab) -> None:
     decided = lab.run(lab.experiment("short", design=design))
     assert decided.returncode == 0
     assert len(list(lab.runs("short")[0].glob("blocks/*.json"))) == 6
+
+
+def test_an_undecided_run_is_extended_at_a_stricter_level(lab: Lab) -> None:
+    design = "design: {blocks: 8, max_blocks: 16, warmup: 0, seed: 3}"
+    undecided = 'gates: [{metric: load.ops_per_s, go_if: "ratio >= 1", arm: aa}]'
+    experiment = lab.experiment("further", design=design, gates=undecided)
+    assert lab.run(experiment, "--extend").returncode == 4
+    assert lab.run(experiment).returncode == 2
+    (where,) = lab.runs("further")
+    first = json.loads((where / "verdict.json").read_text())
+    done = lab.run(experiment, "--extend")
+    assert done.returncode == 2, done.stderr
+    assert lab.runs("further") == [where]
+    assert len(list(where.glob("blocks/*.json"))) == 32
+    then = json.loads((where / "verdict.json").read_text())
+    assert (then["look"], then["looks"], then["blocks"]) == (3, 3, 32)
+    assert then["gates"][0]["confidence"] > first["gates"][0]["confidence"]
+    assert json.loads((where / "verdict-1.json").read_text()) == first
+    again = lab.harness("judge", str(where))
+    assert again.returncode == 2 and json.loads((where / "verdict.json").read_text()) == then
+
+
+def test_only_an_undecided_run_of_several_looks_is_extended(lab: Lab) -> None:
+    decided = lab.experiment("decided", design="design: {blocks: 8, max_blocks: 16, warmup: 0, seed: 1}")
+    assert lab.run(decided).returncode == 0
+    refused = lab.run(decided, "--extend")
+    assert refused.returncode == 4 and "is GO; only a run that ended INCONCLUSIVE can be extended" in refused.stderr
+    one_look = lab.run(lab.experiment("one_look"), "--extend")
+    assert one_look.returncode == 4 and "no error left to spend on another" in one_look.stderr
 
 
 def test_judge_and_report_again_give_the_same_bytes(lab: Lab) -> None:

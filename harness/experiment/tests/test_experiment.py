@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,13 @@ from harness.experiment import (
     Design,
     Experiment,
     RunOptions,
-    alpha_per_look,
+    is_extendable,
     apply_options,
     editor_schema,
     editor_schema_text,
     lane_look_counts,
     least_pairs,
+    look_alphas,
     look_counts,
     parse_evidence,
     parse_experiment,
@@ -133,13 +135,37 @@ def test_options_survive_the_manifest() -> None:
     assert RunOptions.from_json(options.to_json()) == options
 
 
-def test_looks_are_paid_for_by_equal_shares(experiment: Experiment) -> None:
+def test_looks_share_the_error_and_keep_a_fifth_back(experiment: Experiment) -> None:
     design = experiment.design
     assert look_counts(design) == [10, 20, 30, 40]
-    assert alpha_per_look(design, 4) == pytest.approx(0.0125)
+    alphas = look_alphas(design, look_counts(design))
+    assert alphas == [alphas[0]] * 4
+    assert 0.05 / 4 < alphas[0] < 0.05 / 2  # looks at the same data cost less than separate ones
     assert lane_look_counts(experiment, "lua") == [10, 20, 30, 40]
     assert lane_look_counts(experiment, "idle") == [10]  # its cap: the data never grows again
-    assert look_counts(Design()) == [10]
+    assert look_alphas(design, [10]) == [pytest.approx(0.05)]
+    assert look_counts(Design()) == [10] and not is_extendable(Design())
+
+
+def test_the_level_of_the_looks_is_pococks() -> None:
+    """Two-sided 5 % and four looks: 2.361 standard errors (Pocock 1977, table 1). A fifth is kept
+    back here, so the design asks for 1/0.8 as much."""
+    design = Design(blocks=10, max_blocks=40, confidence=1 - 0.05 / 0.8)
+    (level,) = set(look_alphas(design, look_counts(design)))
+    assert NormalDist().inv_cdf(1 - level) == pytest.approx(2.361, abs=0.002)
+
+
+def test_extensions_double_the_blocks_and_spend_what_was_kept_back(experiment: Experiment) -> None:
+    design = experiment.design
+    assert is_extendable(design)
+    before = look_alphas(design, look_counts(design))
+    once = design.copy(update={"extensions": 1})
+    twice = design.copy(update={"extensions": 2})
+    assert look_counts(twice) == [10, 20, 30, 40, 80, 160]
+    assert look_alphas(once, look_counts(once))[:4] == before
+    assert look_alphas(twice, look_counts(twice))[:5] == look_alphas(once, look_counts(once))
+    levels = look_alphas(twice, look_counts(twice))
+    assert levels[3] > levels[4] > levels[5] > 0
 
 
 @steady

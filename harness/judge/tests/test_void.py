@@ -111,17 +111,25 @@ def fail(*blocks: int) -> Callable[[RunRecord], None]:
     return change
 
 
-def test_a_failed_run_takes_its_partner_with_it() -> None:
+def test_a_run_that_does_not_count_takes_its_partner_with_it() -> None:
     experiment = demo()
     blocks = records(experiment, GOOD)
     for block in blocks:
         for run in block.runs:
-            fail(2, 3)(run)
+            if is_run(run, "treat", "small", 2) or is_run(run, "base", "small", 3):
+                run.counts = False
+                run.reasons.append("remote fallback 1 %")
     verdict = judge(experiment, blocks, FACTS)
     assert verdict.status == Status.GO
     guard = verdict.gates[1]
     assert guard.n == 8 and "2 blocks left out: a run did not count" in guard.note
-    assert "2 of 60 runs did not count: exit status 1" in verdict.reasons
+    assert "2 of 60 runs did not count: remote fallback 1 %" in verdict.reasons
+
+
+def test_runs_that_only_one_arm_loses_are_no_accident() -> None:
+    """Otherwise an arm could choose which of its runs are judged."""
+    reasons = void_reasons(fail(2), demo())
+    assert any("only runs of treat did not count (1 of 10 blocks): exit status 1" in r for r in reasons)
 
 
 def test_many_failed_runs_are_no_accident() -> None:
@@ -143,13 +151,13 @@ def test_an_unbalanced_order_is_void() -> None:
     assert any("idle.rss_kb: the order is unbalanced by 10 of 10 blocks" in r for r in reasons)
 
 
-@pytest.mark.parametrize("value", [0.0, -3.0])
-def test_a_ratio_of_figures_not_above_zero_is_void(value: float) -> None:
+@pytest.mark.parametrize("value, words", [(0.0, "use a gate like `treat <= N`"), (-3.0, "no measurement is below 0")])
+def test_a_ratio_of_figures_not_above_zero_is_void(value: float, words: str) -> None:
     def zero(run: RunRecord) -> None:
         if is_run(run, "treat", "idle", 6):
             run.metrics["rss_kb"] = value
 
-    assert any("use a gate like `treat <= N`" in r for r in void_reasons(zero, demo()))
+    assert any(words in r for r in void_reasons(zero, demo()))
 
 
 def test_zeros_in_both_arms_are_equal() -> None:

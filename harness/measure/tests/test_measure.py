@@ -12,8 +12,8 @@ from harness.measure.disturbance import LIMITS, disturbances
 from harness.measure.metrics import command_metrics, memory_metrics, metrics_of
 from harness.measure.record import Asked, Seen, run_record
 from harness.measure.stats_lines import parse_stats
-from harness.measure.validity import failure, reasons, unmapped
-from harness.model import MEASURED, Slot
+from harness.measure.validity import bad_arguments, failure, reasons, unmapped
+from harness.model import FailureKind, MEASURED, Slot
 
 
 def mark(t_ms: float, phase: str, cycle: int, rss: Optional[int], lazyfree: Optional[int] = 0) -> Dict[str, Any]:
@@ -126,23 +126,32 @@ def test_figures_of_a_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    "changes, kind, words",
     [
-        ({}, None),
-        ({"exit_status": 1, "ok": False}, "ended with status 1"),
-        ({"signal": 11, "exit_status": None, "ok": False}, "ended by signal 11"),
-        ({"timed_out": True, "signal": 9, "ok": False}, "stopped at its time limit after 2 s"),
-        ({"error": "cannot map", "ok": False}, "cannot map"),
-        ({"exit_status": 3, "ok": False}, None),
+        ({}, None, ""),
+        ({"exit_status": 3, "ok": False}, None, ""),
+        ({"exit_status": 1, "ok": False}, FailureKind.STATUS, "ended with status 1"),
+        ({"exit_status": 1, "result": {"damaged": 1}}, FailureKind.DAMAGE, "a live object was changed"),
+        ({"exit_status": 1, "result": {"alloc_fail": 1}}, FailureKind.NO_MEMORY, "an allocation failed"),
+        ({"signal": 11, "exit_status": None, "ok": False}, FailureKind.SIGNAL, "ended by signal 11"),
+        ({"timed_out": True, "signal": 9, "ok": False}, FailureKind.TIMEOUT, "stopped at its time limit after 2 s"),
     ],
 )
-def test_failures(changes: Dict[str, Any], words: Optional[str]) -> None:
-    found = failure(line(**changes), declares_void=True)
-    assert (found is None) if words is None else (found is not None and words in found)
+def test_failures(changes: Dict[str, Any], kind: Optional[FailureKind], words: str) -> None:
+    found = failure(line(**changes), own_program=True, output="its last words")
+    if kind is None:
+        assert found is None
+    else:
+        assert found is not None and found.kind is kind and words in found.text
+        assert found.kind.of_the_arm and found.output == "its last words"
 
 
-def test_status_3_of_a_foreign_command_is_a_failure() -> None:
-    assert failure(line(exit_status=3), declares_void=False) == "it ended with status 3"
+def test_statuses_of_a_foreign_command_mean_nothing_but_failure() -> None:
+    for status in (2, 3):
+        found = failure(line(exit_status=status), own_program=False)
+        assert found is not None and found.text == f"it ended with status {status}"
+        assert not bad_arguments(line(exit_status=status), own_program=False)
+    assert bad_arguments(line(exit_status=2), own_program=True)
 
 
 def test_unmapped() -> None:

@@ -6,6 +6,7 @@ Accidents on demand, through the lane's environment:
   FAKE_HIT=FILE            counts FILE's number down; at 0 it sends the signal named in its second line
                            to the harness that started it, and waits for its own end
   FAKE_RUNNER=crash|garble ends without a line, or with nonsense
+  FAKE_FAULT=FILE          does the former while FILE exists, and removes it
 """
 
 import json
@@ -37,6 +38,9 @@ def main() -> int:
     env = dict(job["env"])
     if "FAKE_HIT" in env:
         countdown(env["FAKE_HIT"])
+    if "FAKE_FAULT" in env and os.path.exists(env["FAKE_FAULT"]):
+        os.unlink(env["FAKE_FAULT"])
+        return 5
     if env.get("FAKE_RUNNER") == "crash":
         print("fake runner: out of luck", file=sys.stderr)
         return 5
@@ -50,9 +54,14 @@ def main() -> int:
     with open(job["stdout_path"], "wb") as out, open(job["stderr_path"], "wb") as err:
         child = subprocess.Popen(job["argv"], env=env, cwd=job["cwd"], stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=(writer,))
         os.close(writer)
+        timed_out = False
+        try:
+            status = child.wait(job["timeout_s"])
+        except subprocess.TimeoutExpired:
+            child.kill()
+            status, timed_out = child.wait(), True
         with os.fdopen(reader, "rb") as stream:
             text = stream.read()
-        status = child.wait()
     if job["csv_path"]:
         with open(job["csv_path"], "w", encoding="ascii") as stream:
             stream.write("t_ms,rss_kb,vms_kb,pss_kb,uss_kb,lazyfree_kb,anon_huge_kb,phase,cycle\n")
@@ -64,7 +73,7 @@ def main() -> int:
         "error": None,
         "exit_status": status if status >= 0 else None,
         "signal": -status if status < 0 else None,
-        "timed_out": False,
+        "timed_out": timed_out,
         "interrupted": False,
         "wall_ns": 2_000_000_000,
         "user_ns": 1_000_000_000,
