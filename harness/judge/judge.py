@@ -147,8 +147,8 @@ def _judge_gates(
     void_arms: dict[str, list[str]],
     facts: Sequence[ArmFacts],
 ) -> list[GateVerdict]:
-    verdicts: list[GateVerdict] = []
-    for gate in experiment.gates:
+    def at_share(gate: Gate, divisor: int = 1) -> GateVerdict:
+        """The gate at its error divided by `divisor`."""
         control = controls.get(gate.metric)
         void = [r for arm in (gate.arm, gate.against) for r in void_arms.get(arm, [])]
         void += same_bytes(experiment, gate, facts)
@@ -156,25 +156,19 @@ def _judge_gates(
             void.append("the copy of base differs from base")
         cap = experiment.workloads[gate.lane].blocks
         pairs = collect(table, gate.lane, gate.key, (gate.arm, gate.against), cap)
-        alpha = _alpha_now(experiment, gate, len(table.blocks))
-        objection = _disturbed(experiment, table, gate)
-        if experiment.kind == "aa":
+        alpha = _alpha_now(experiment, gate, len(table.blocks)) / divisor
+        if experiment.kind == "aa":  # the pairs are the control, which cannot object to itself
             plain = None if control is None else replace(control, logs=(), doubt="")
-            verdict = evaluate_gate(gate, pairs, alpha, plain, _unique(void))
-            verdict = as_equal_arms(gate, verdict, control)
-        else:
-            verdict = evaluate_gate(gate, pairs, alpha, control, _unique(void), objection)
+            return as_equal_arms(gate, evaluate_gate(gate, pairs, alpha, plain, _unique(void)), control)
+        objection = _disturbed(experiment, table, gate)
+        return evaluate_gate(gate, pairs, alpha, control, _unique(void), objection)
+
+    verdicts: list[GateVerdict] = []
+    for gate in experiment.gates:
+        verdict = at_share(gate)
         verdicts.append(replace(verdict, id=_free_id(verdict.id, verdicts)))
     if experiment.any_target and experiment.kind == "ab":
-
-        def at_level(index: int, divisor: int) -> Status:
-            gate = experiment.gates[index]
-            cap = experiment.workloads[gate.lane].blocks
-            pairs = collect(table, gate.lane, gate.key, (gate.arm, gate.against), cap)
-            alpha = _alpha_now(experiment, gate, len(table.blocks)) / divisor
-            return evaluate_gate(gate, pairs, alpha, controls.get(gate.metric)).status
-
-        pay_for_choice(experiment, verdicts, at_level)
+        pay_for_choice(experiment, verdicts, lambda i, k: at_share(experiment.gates[i], k).status)
     return verdicts
 
 
