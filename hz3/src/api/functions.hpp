@@ -54,19 +54,38 @@ inline void* allocate_aligned(std::size_t alignment, std::size_t size) {
   if (alignment <= 16) return allocate(size);
   if (size == 0) size = 1;
   void* p = detail::try_aligned(alignment, size);
-  return p != nullptr
-             ? p
-             : detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
+  if (p != nullptr) return p;
+  if (!trim_may_help(size, alignment)) return detail::out_of_memory();
+  return detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
 }
+
+namespace detail {
+
+// From this size on calloc asks the central store for clean pages: clearing one that is clean costs
+// more than a visit there, and makes memory resident that the program may never touch.
+inline constexpr std::size_t kZeroedRunMin = 16384;
+
+[[gnu::noinline]] inline void* allocate_zeroed_run(std::size_t bytes) {
+  const std::uint32_t c = kClassByPage[(bytes + os::kPageSize - 1) >> os::kPageShift];
+  if (t_cache->bins[c].blocks != nullptr) return std::memset(allocate_class(c), 0, bytes);
+  const auto attempt = [=] {
+    const KeepErrno keep;
+    ThreadCache* cache = current_cache();
+    if (cache != nullptr) tick(*cache);
+    return take_zeroed_run(cache != nullptr ? *cache->home : shared_home(), c, bytes);
+  };
+  void* p = attempt();
+  return p != nullptr ? p : retry_after_trim(attempt);
+}
+
+}  // namespace detail
 
 inline void* allocate_zeroed(std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kSizeLimit)
     return detail::out_of_memory();
-  if (bytes > kMediumMax) {  // fresh from the system, zero already
-    const KeepErrno keep;
-    if (void* p = allocate_large(bytes, kSegmentSize, true); p != nullptr) return p;
-  }
+  if (bytes > kMediumMax) return detail::allocate_large_or_fail(bytes, true);
+  if (bytes >= detail::kZeroedRunMin) return detail::allocate_zeroed_run(bytes);
   void* p = allocate(bytes);
   return p != nullptr ? std::memset(p, 0, bytes) : nullptr;
 }
@@ -84,12 +103,14 @@ namespace detail {
 [[gnu::noinline]] inline void* reallocate_large(const LargeBlock& block, void* p,
                                                 std::size_t size) {
   if (size > kMediumMax) {
-    void* moved = nullptr;
-    {
+    if (size > kSizeLimit) return out_of_memory();
+    const auto attempt = [&] {
       const KeepErrno keep;
-      moved = size <= kSizeLimit ? resize_large(block, p, size) : nullptr;
-    }
-    return moved != nullptr ? moved : out_of_memory();
+      return resize_large(block, p, size);
+    };
+    void* resized = attempt();
+    if (resized != nullptr) return resized;
+    return trim_may_help(size, kSegmentSize) ? retry_after_trim(attempt) : out_of_memory();
   }
   return reallocate_by_copy(p, block.head->size, size);
 }

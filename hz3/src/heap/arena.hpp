@@ -36,7 +36,8 @@ inline constexpr std::size_t kPageMapBytes = kArenaPages;  // one byte a page
 inline constexpr std::size_t kSmallestArena = std::size_t{64} << 20;
 inline constexpr std::size_t kArenaSlots = kArenaSize >> kSegmentShift;
 
-enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached };
+// kLost: the system took the addresses away (span.hpp); nothing of ours lies there ever again.
+enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached, kLost };
 
 // What a slot holds. Out of line, so that a large block needs no header inside user memory. Free
 // and not free change under the arenas' lock; between live and cached a large block's head changes
@@ -45,6 +46,7 @@ enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kL
 struct Slot {
   SlotKind kind;
   bool dirty;           // free, but may hold old bytes
+  bool moved;           // of a large block, in its head: see span.hpp
   std::uint32_t slots;  // of a large block, in its head
   std::size_t size;     // bytes of a large block that the user asked for, in its head
 };

@@ -12,6 +12,8 @@
 // because another processor freed it, or fault, because it never existed.
 #pragma once
 
+#include <cstring>
+
 #include "heap/shard.hpp"
 
 namespace hz3 {
@@ -45,6 +47,7 @@ struct Delivery {
   std::uint32_t linked = 0;  // blocks in all pieces
   char* fresh = nullptr;     // neighbouring blocks that never existed
   std::uint32_t fresh_count = 0;
+  PageBits stale;            // pages of the segment of `fresh` that may hold old bytes
   char* populate = nullptr;  // pages to fault in before linking
   std::size_t populate_bytes = 0;
 
@@ -146,7 +149,7 @@ inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& de
 
 inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery,
                        std::uint32_t alignment = 1) {
-  Run* run = run_from_free_pages(shard, c, alignment);
+  Run* run = run_from_free_pages(shard, c, alignment, delivery.stale);
   if (run == nullptr) return;
   plan_populate(shard, segment_of(run), *run, delivery);
   take_from_fresh_run(shard, *run, wish, delivery);
@@ -198,6 +201,18 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
   return delivery;
 }
 
+inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
+  const std::uint32_t first = page_in_segment(delivery.fresh);
+  const auto pages = static_cast<std::uint32_t>((bytes + os::kPageSize - 1) >> os::kPageShift);
+  const std::uint32_t end = first + pages;
+  for (std::uint32_t page = delivery.stale.next_set(first); page < end;) {
+    const std::uint32_t clean = delivery.stale.next_clear(page);
+    const std::uint32_t stop = clean < end ? clean : end;
+    std::memset(delivery.fresh + (page - first) * os::kPageSize, 0, (stop - page) * os::kPageSize);
+    page = delivery.stale.next_set(stop);
+  }
+}
+
 // Makes one chain of a delivery: fresh blocks first, lowest address first, then the pieces.
 inline Chain link_delivery(const Delivery& delivery, std::uint32_t c) {
   if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
@@ -221,6 +236,15 @@ inline Chain link_delivery(const Delivery& delivery, std::uint32_t c) {
 // chain means the system has no more memory.
 inline Chain take_blocks(Shard& home, std::uint32_t c, Wish wish) {
   return detail::link_delivery(detail::take_delivery(home, c, wish), c);
+}
+
+// One block of a medium class, the first `bytes` of which read as zero; nullptr when the system has
+// no more memory. What is known to be zero is not touched.
+inline void* take_zeroed_run(Shard& home, std::uint32_t c, std::size_t bytes) {
+  const Delivery delivery = detail::take_delivery(home, c, {1, 1});
+  if (delivery.linked > 0) return std::memset(delivery.pieces[0].first, 0, bytes);
+  if (delivery.fresh != nullptr) detail::clear_stale_pages(delivery, bytes);
+  return delivery.fresh;
 }
 
 // One block of a medium class whose address is a multiple of `alignment` (a power of two from the

@@ -92,14 +92,15 @@ inline void* allocate_class(std::uint32_t c) {
   return block;
 }
 
-[[gnu::noinline]] inline void* allocate_large_or_fail(std::size_t size) {
+[[gnu::noinline]] inline void* allocate_large_or_fail(std::size_t size, bool zeroed = false) {
   if (size > kSizeLimit) return out_of_memory();
-  const auto attempt = [size] {
+  const auto attempt = [size, zeroed] {
     const KeepErrno keep;
-    return allocate_large(size, kSegmentSize, false);
+    return allocate_large(size, kSegmentSize, zeroed);
   };
   void* block = attempt();
-  return block != nullptr ? block : retry_after_trim(attempt);
+  if (block != nullptr) return block;
+  return trim_may_help(size, kSegmentSize) ? retry_after_trim(attempt) : out_of_memory();
 }
 
 // Sizes above the small table; apart from the small ones so that those pay for one comparison only.

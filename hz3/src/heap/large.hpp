@@ -3,8 +3,8 @@
 // beside it.
 //
 // Freed, it rests in the large cache for a moment and then goes back to the system. It grows in
-// place while the slots behind it are free; otherwise its pages move to a larger span without being
-// copied.
+// place while its span lasts or the slots behind it are free; otherwise its pages move to a larger
+// span, without being copied as long as few spans are moved ones (span.hpp).
 //
 // Invariant: a pointer is a live large block exactly if it is the address that its span's head slot
 // implies; anything else inside a span is refused. Thread-safe; slots are guarded by the arenas'
@@ -35,7 +35,7 @@ struct LargeBlock {
   Slot* head = nullptr;
 
   std::size_t usable() const { return detail::pages_up(head->size); }
-  std::size_t span() const { return static_cast<std::size_t>(head->slots) << kSegmentShift; }
+  Span span() const { return {arena, slot, head->slots}; }
 };
 
 // The live large block that starts at p; head is nullptr if there is none.
@@ -49,66 +49,135 @@ inline LargeBlock find_large(void* p) {
   return {arena, slot, &head};
 }
 
+namespace detail {
+
+struct FreshSpan {
+  Span span;
+  bool dirty = false;  // it may hold old bytes
+};
+
+// A span from the arenas; span.arena is nullptr when there is no more.
+inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment) {
+  const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead, alignment);
+  return {{range.arena, range.first, slots}, range.dirty};
+}
+
+inline FreshSpan take_span(std::size_t slots, std::size_t alignment) {
+  if (alignment <= kSegmentSize) {
+    const Span cached = g_large_cache.take(slots);
+    if (cached.arena != nullptr) return {cached, true};
+  }
+  return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment);
+}
+
+inline void* make_block(const Span& span, std::size_t size) {
+  set_slot(span.head(), SlotKind::kLargeHead, false, static_cast<std::uint32_t>(span.slots), size);
+  return span.address();
+}
+
+}  // namespace detail
+
 // Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if
 // `zeroed` is asked for. nullptr when there is no more. `size` may be as small as one byte.
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > kArenaSize || alignment > kArenaSize) return nullptr;
   const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
-  if (alignment <= kSegmentSize) {
-    const CachedSpan span = g_large_cache.take(slots);
-    if (span.arena != nullptr) {
-      Slot& head = span.arena->table[span.slot];
-      set_slot(head, SlotKind::kLargeHead, false, span.slots, size);
-      char* p = span.arena->address(span.slot);
-      if (zeroed) std::memset(p, 0, size);
-      return p;
-    }
-  }
-  const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead,
-                                         alignment < kSegmentSize ? kSegmentSize : alignment);
-  if (range.arena == nullptr) return nullptr;
-  Slot& head = range.arena->table[range.first];
-  set_slot(head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
-  char* p = range.arena->address(range.first);
-  if (zeroed && range.dirty) std::memset(p, 0, size);
-  return p;
+  const detail::FreshSpan fresh = detail::take_span(slots, alignment);
+  if (fresh.span.arena == nullptr) return nullptr;
+  void* p = detail::make_block(fresh.span, size);
+  return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
 }
 
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
-  if (g_large_cache.put(*block.arena, block.slot, block.head->slots, block.usable(), now_ms))
-    return;
-  release_slots(*block.arena, block.slot, block.head->slots);
+  if (!g_large_cache.put(block.span(), block.usable(), now_ms)) release_span(block.span());
 }
+
+// Whether giving back free memory may make room for a block that was refused: not if it is larger
+// than every arena there is, for then the system would have to grant a new one all the same.
+inline bool trim_may_help(std::size_t size, std::size_t alignment) {
+  const int count = g_arenas.count.load(std::memory_order_acquire);
+  for (int i = 0; i < count; ++i) {
+    const std::size_t bytes = g_arenas.arenas[i].slots << kSegmentShift;
+    if (size <= bytes && alignment <= bytes) return true;
+  }
+  return false;
+}
+
+namespace detail {
+
+// A new span for a block that has outgrown its own. It gets a quarter more than it needs, addresses
+// only, because what has grown will grow again.
+template <typename Take>
+FreshSpan take_roomy(std::size_t slots, Take take) {
+  const std::size_t roomy = slots + slots / 4;
+  FreshSpan fresh = roomy <= kArenaSlots ? take(roomy) : FreshSpan{};
+  if (fresh.span.arena == nullptr && roomy != slots) fresh = take(slots);
+  return fresh;
+}
+
+// nullptr if the block must be copied instead; then nothing has changed.
+inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_t size) {
+  if (!may_move_span()) return nullptr;
+  const FreshSpan fresh =
+      take_roomy(slots, [](std::size_t n) { return take_fresh_span(n, kSegmentSize); });
+  if (fresh.span.arena == nullptr) return nullptr;
+  switch (move_span(block.span(), block.usable(), fresh.span)) {
+    case os::Moved::kYes:
+      break;
+    case os::Moved::kNo:
+      release_span(fresh.span);
+      return nullptr;
+    case os::Moved::kTargetLost:
+      return nullptr;
+  }
+  void* moved = make_block(fresh.span, size);
+  release_span(block.span());
+  return moved;
+}
+
+inline void* grow_by_copy(const LargeBlock& block, std::size_t slots, std::size_t size) {
+  const FreshSpan fresh =
+      take_roomy(slots, [](std::size_t n) { return take_span(n, kSegmentSize); });
+  if (fresh.span.arena == nullptr) return nullptr;
+  void* copied = make_block(fresh.span, size);
+  os::copy_pages(block.span().address(), copied, block.usable(), !fresh.dirty);
+  free_large(block);
+  return copied;
+}
+
+inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) {
+  const Span span = block.span();
+  const std::size_t slots = slots_for(size);
+  const std::size_t keep = pages_up(size);
+  const std::size_t old = block.usable();
+  const bool shrinks = size < block.head->size;
+  set_slot(*block.head, SlotKind::kLargeHead, false,
+           static_cast<std::uint32_t>(shrinks ? slots : span.slots), size);
+  if (keep < slots << kSegmentShift && keep < old) {
+    const std::size_t end = old < slots << kSegmentShift ? old : slots << kSegmentShift;
+    // If the memory cannot go back it stays with the block; that costs nothing but the memory.
+    (void)!os::purge(static_cast<char*>(p) + keep, end - keep);
+  }
+  if (shrinks && slots < span.slots) release_tail(span, slots);
+  return p;
+}
+
+}  // namespace detail
 
 // Changes the size of a large block to `size` (above 1 MiB, at most the arena's size); returns its
 // new address or nullptr, with the block unchanged, when there is no room.
 inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
-  Arena& arena = *block.arena;
   const std::size_t slots = detail::slots_for(size);
   const std::size_t had = block.head->slots;
-  if (slots <= had) {
-    const std::size_t keep = detail::pages_up(size);
-    const std::size_t old = detail::pages_up(block.head->size);
-    set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
-    if (keep < slots << kSegmentShift && keep < old) {
-      const std::size_t end = old < slots << kSegmentShift ? old : slots << kSegmentShift;
-      // If the memory cannot go back it stays with the block; that costs nothing but the memory.
-      (void)!os::purge(static_cast<char*>(p) + keep, end - keep);
-    }
-    if (slots < had) release_slots(arena, block.slot + slots, had - slots);
-    return p;
-  }
-  if (extend_slots(arena, block.slot + had, slots - had)) {
+  if (slots <= had) return detail::resize_in_span(block, p, size);
+  if (!block.head->moved && extend_slots(*block.arena, block.slot + had, slots - had)) {
     set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
     return p;
   }
-  void* moved = allocate_large(size, kSegmentSize, false);
-  if (moved == nullptr) return nullptr;
-  if (!os::move_pages(p, moved, block.usable())) std::memcpy(moved, p, block.head->size);
-  free_large(block);
-  return moved;
+  void* moved = detail::grow_by_move(block, slots, size);
+  return moved != nullptr ? moved : detail::grow_by_copy(block, slots, size);
 }
 
 }  // namespace hz3

@@ -4,84 +4,98 @@
 //
 // Bounded three ways: by bytes (HZ3_LARGE_CACHE_BYTES), by entries, and by age: every large
 // operation, every thread's epoch and every thread exit returns what has lain here longer than
-// HZ3_LARGE_CACHE_MS. Thread-safe; its lock comes before the arenas'.
+// HZ3_LARGE_CACHE_MS. Thread-safe; its lock comes before the arenas'. Memory goes back outside of
+// the lock, which others take meanwhile.
 //
 // Invariant (under the lock): an entry's head slot has kind kLargeCached, so it is no live block,
-// and no other list knows its slots.
+// and no other list knows its slots. A span on its way back to the arena has that kind still.
 #pragma once
 
-#include "heap/arena.hpp"
+#include "heap/span.hpp"
 #include "os/clock.hpp"
 
 namespace hz3 {
 
-struct CachedSpan {
-  Arena* arena;
-  std::size_t slot;
-  std::uint32_t slots;
-  std::size_t bytes;       // that may be resident
-  std::uint64_t freed_ms;  // when it came here
-};
-
 class LargeCache {
  public:
-  // Keeps a span; false when it is too large, so that the caller returns it.
-  bool put(Arena& arena, std::size_t slot, std::uint32_t slots, std::size_t bytes,
-           std::uint64_t now_ms) {
+  // Keeps a span of which `bytes` may be resident; false when that is too much, so that the caller
+  // returns it.
+  bool put(const Span& span, std::size_t bytes, std::uint64_t now_ms) {
     if (bytes > kCapacity) return false;
-    os::LockGuard guard(lock_);
-    while (count_ == kEntries || bytes_ + bytes > kCapacity) release_oldest();
-    set_kind(arena.table[slot], SlotKind::kLargeCached);
-    spans_[count_] = {&arena, slot, slots, bytes, now_ms};
-    __atomic_store_n(&count_, count_ + 1, __ATOMIC_RELAXED);
-    bytes_ += bytes;
-    return true;
+    for (;;) {
+      Span oldest;
+      {
+        os::LockGuard guard(lock_);
+        if (count_ < kEntries && bytes_ + bytes <= kCapacity) {
+          set_kind(span.head(), SlotKind::kLargeCached);
+          entries_[count_] = {span, bytes, now_ms};
+          set_count(count_ + 1);
+          bytes_ += bytes;
+          return true;
+        }
+        oldest = remove(0);
+      }
+      release_span(oldest);
+    }
   }
 
   // The best fitting span of at least `slots` slots and at most a quarter more; arena is nullptr if
   // there is none. The span may hold old bytes.
-  CachedSpan take(std::size_t slots) {
+  Span take(std::size_t slots) {
     if (kCapacity == 0) return {};
     os::LockGuard guard(lock_);
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
-      if (spans_[i].slots < slots || spans_[i].slots > slots + slots / 4) continue;
-      if (best == count_ || spans_[i].slots <= spans_[best].slots) best = i;
+      const std::size_t has = entries_[i].span.slots;
+      if (has < slots || has > slots + slots / 4) continue;
+      if (best == count_ || has <= entries_[best].span.slots) best = i;
     }
-    if (best == count_) return {};
-    const CachedSpan span = spans_[best];
-    remove(best);
-    return span;
+    return best == count_ ? Span{} : remove(best);
   }
 
-  // Returns spans that came before `before_ms`; all of them for UINT64_MAX.
-  void expire(std::uint64_t before_ms) {
-    if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0) return;
-    os::LockGuard guard(lock_);
-    while (count_ > 0 && spans_[0].freed_ms < before_ms) release_oldest();
+  // Returns spans that came before `before_ms`; all of them for UINT64_MAX. Whether any memory went
+  // back.
+  bool expire(std::uint64_t before_ms) {
+    bool any = false;
+    // No more than it can hold, however fast others fill it.
+    for (std::uint32_t i = 0; i < kEntries; ++i) {
+      if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0) break;
+      Span oldest;
+      {
+        os::LockGuard guard(lock_);
+        if (count_ == 0 || entries_[0].freed_ms >= before_ms) break;
+        oldest = remove(0);
+      }
+      any |= release_span(oldest);
+    }
+    return any;
   }
 
   os::Lock& lock() { return lock_; }
 
  private:
+  struct Entry {
+    Span span;
+    std::size_t bytes;       // that may be resident
+    std::uint64_t freed_ms;  // when it came here
+  };
   static constexpr std::uint32_t kEntries = 64;
   static constexpr std::size_t kCapacity = static_cast<std::size_t>(flag::LARGE_CACHE_BYTES);
 
-  void remove(std::uint32_t index) {
-    bytes_ -= spans_[index].bytes;
-    for (std::uint32_t i = index + 1; i < count_; ++i) spans_[i - 1] = spans_[i];
-    __atomic_store_n(&count_, count_ - 1, __ATOMIC_RELAXED);
-  }
-  void release_oldest() {
-    const CachedSpan span = spans_[0];
-    remove(0);
-    release_slots(*span.arena, span.slot, span.slots);
+  void set_count(std::uint32_t count) { __atomic_store_n(&count_, count, __ATOMIC_RELAXED); }
+
+  Span remove(std::uint32_t index) {
+    const Span span = entries_[index].span;
+    bytes_ -= entries_[index].bytes;
+    for (std::uint32_t i = index + 1; i < count_; ++i) entries_[i - 1] = entries_[i];
+    set_count(count_ - 1);
+    return span;
   }
 
   os::Lock lock_;
   std::uint32_t count_ = 0;
   std::size_t bytes_ = 0;
-  CachedSpan spans_[kEntries] = {};  // oldest first
+  Entry entries_[kEntries] = {};  // oldest first
 };
 
 inline constinit LargeCache g_large_cache;

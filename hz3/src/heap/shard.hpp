@@ -103,7 +103,9 @@ inline void unfile_run(Shard& shard, Run& run) {
 }
 
 // A fresh run from the free pages of the shard's segments; nullptr if no range is long enough.
-inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t alignment = 1) {
+// `stale` tells which pages of its segment may hold old bytes.
+inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t alignment,
+                                PageBits& stale) {
   const SegmentKind kind = kind_of_class(c);
   const std::uint32_t pages = kSizeClasses[c].pages;
   if (shard.free_pages[static_cast<int>(kind)].load(std::memory_order_relaxed) < pages)
@@ -118,6 +120,7 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
       list.push_front(*segment);
     }
     count_free_pages(shard, kind, -static_cast<std::int32_t>(pages));
+    stale = segment->dirty_bits;  // before the run's pages count as dirty
     return &bind_run(*segment, page, c);
   }
   return nullptr;

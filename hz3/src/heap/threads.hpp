@@ -93,7 +93,6 @@ inline void end_thread(void* argument) {
   drain_transfers();
   release_at_exit(*cache.home);
   release_dead_shards();
-  if constexpr (flag::S61_DTOR_HARD_PURGE) g_large_cache.expire(UINT64_MAX);
   leave_shard(*cache.home);
   g_cache_pool.release(&cache);
 }

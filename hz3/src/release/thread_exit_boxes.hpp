@@ -73,19 +73,24 @@ inline bool worth_purging(const Shard& shard) {
   return flag::S309_EXIT_KEEP_PAGES == 0;
 }
 
-// Purges the free pages of one segment, at most `calls` madvise calls; returns the calls made.
-inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls,
-                                      PagePurgeStats& stats) {
-  std::uint32_t made = 0;
+struct Purged {
+  std::uint32_t calls = 0;  // madvise calls made
+  std::uint32_t pages = 0;  // dirty pages that went back
+};
+
+// Purges the free pages of one segment with at most `calls` madvise calls.
+inline Purged purge_free_pages(Segment& segment, std::uint32_t calls, PagePurgeStats& stats) {
+  Purged purged;
   std::uint32_t page = kHeaderPages;
-  while (made < calls) {
+  while (purged.calls < calls) {
     const detail::PageRange range = detail::next_purgeable(segment, page);
     if (range.first == kPagesPerSegment) break;
-    ++made;
+    ++purged.calls;
     stats.madvise_calls.add(1);
     const std::uint32_t pages = range.end - range.first;
     if (os::purge(page_address(segment, range.first), pages * os::kPageSize)) {
       segment.dirty_bits.clear(range.first, pages);
+      purged.pages += range.dirty;
       stats.pages_purged.add(range.dirty);
       stats.purged_bytes.add(range.dirty * os::kPageSize);
     } else {
@@ -93,7 +98,7 @@ inline std::uint32_t purge_free_pages(Segment& segment, std::uint32_t calls,
     }
     page = range.end;
   }
-  return made;
+  return purged;
 }
 
 // Box S62-2. A small segment that is wholly free goes back to the arena, header and all.
@@ -108,7 +113,7 @@ inline void purge_small_segments(Shard& shard) {
       stats.scanned_segs.add(1);
       if (s->free_pages > 0) stats.candidate_segs.add(1);
       if (!is_empty(*s)) {
-        calls -= purge_free_pages(*s, calls, stats);
+        calls -= purge_free_pages(*s, calls, stats).calls;
         continue;
       }
       const std::uint32_t dirty = s->dirty_bits.count();
