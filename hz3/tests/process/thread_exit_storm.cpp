@@ -2,18 +2,17 @@
 // threads that are already gone, leaves blocks behind for later ones, and ends; some are detached,
 // some end at the same instant, some never free anything of their own. What a thread leaves behind
 // must be found again: after the first waves the process may not grow any further.
-#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
 
 #include "../support/check.h"
 #include "../support/mapped.h"
 #include "../support/pattern.h"
+#include "../support/resources.h"
 #include "../support/rng.h"
 
 namespace {
@@ -35,16 +34,6 @@ Legacy* g_legacy = nullptr;
 pthread_barrier_t g_barrier;
 std::atomic<uint64_t> g_next_id{1};
 std::atomic<int> g_running{0};
-
-long resident_kb() {
-  char text[128] = {};
-  const int fd = open("/proc/self/statm", O_RDONLY);
-  const ssize_t got = read(fd, text, sizeof text - 1);
-  close(fd);
-  long size = 0, resident = 0;
-  if (got <= 0 || sscanf(text, "%ld %ld", &size, &resident) != 2) return 0;
-  return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 // Puts a new block in the place of an old one and returns the old one.
 Legacy exchange(Rng& rng, const Legacy& given) {
