@@ -167,16 +167,16 @@ int check_hopeless_request() {
   void* kept[256] = {};
   use_memory(kept, 256);
   const int before = g_requests.load();
-  constexpr size_t kHopeless = size_t{1} << 46;
+  constexpr size_t kHopeless = size_t{1} << 50;
   volatile size_t size = kHopeless;
   errno = 0;
-  CHECK(malloc(size) == nullptr && errno == ENOMEM, "malloc of 64 TiB: errno %d", errno);
-  CHECK(calloc(1, size) == nullptr && errno == ENOMEM, "calloc of 64 TiB: errno %d", errno);
-  CHECK(realloc(kept[0], size) == nullptr && errno == ENOMEM, "realloc to 64 TiB: errno %d", errno);
+  CHECK(malloc(size) == nullptr && errno == ENOMEM, "malloc of 1 PiB: errno %d", errno);
+  CHECK(calloc(1, size) == nullptr && errno == ENOMEM, "calloc of 1 PiB: errno %d", errno);
+  CHECK(realloc(kept[0], size) == nullptr && errno == ENOMEM, "realloc to 1 PiB: errno %d", errno);
   CHECK(aligned_alloc(1 << 22, size) == nullptr && errno == ENOMEM, "aligned_alloc: errno %d",
         errno);
   void* large = malloc(3 << 20);
-  CHECK(realloc(large, size) == nullptr && errno == ENOMEM, "realloc to 64 TiB: errno %d", errno);
+  CHECK(realloc(large, size) == nullptr && errno == ENOMEM, "realloc to 1 PiB: errno %d", errno);
   CHECK(g_requests.load() == before,
         "hopeless requests made the allocator give memory back %d times",
         g_requests.load() - before);

@@ -2,9 +2,10 @@
 // mremap and mmap, which the allocator then calls, and lets them fail in turn as kernels do: at
 // once; or, as Linux 5.7 to 6.16 for memory that spans several mappings, after the target is
 // unmapped already; or so, with another thread's mapping in the hole before the allocator can fill
-// it; or so, with no memory to fill it. Every block must keep its content, nobody else's mapping
-// may be touched, and a block that cannot grow must stay where it is. An allocator that calls
-// libc's own functions past these passes.
+// it; or so, with no memory to fill it. Locked memory, of which madvise tells, may not be moved at
+// all: mremap would unlock what lies beside it. Every block must keep its content, nobody else's
+// mapping may be touched, and a block that cannot grow must stay where it is. An allocator that
+// calls libc's own functions past these passes.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -24,12 +25,17 @@ namespace {
 
 using namespace hz3_test;
 
-enum class Fault { kNone, kAtOnce, kHole, kHoleTaken, kHoleStays };
-constexpr const char* kNames[] = {"no fault", "refused at once", "target unmapped",
-                                  "hole taken by another", "hole cannot be filled"};
+enum class Fault { kNone, kAtOnce, kHole, kHoleTaken, kHoleStays, kLocked };
+constexpr const char* kNames[] = {"no fault",
+                                  "refused at once",
+                                  "target unmapped",
+                                  "hole taken by another",
+                                  "hole cannot be filled",
+                                  "memory locked"};
 
 Fault g_fault = Fault::kNone;
 int g_refused = 0;
+int g_moved_locked = 0;
 bool g_refuse_mmap = false;
 
 struct Foreign {
@@ -69,8 +75,10 @@ extern "C" void* mremap(void* from, size_t old_bytes, size_t new_bytes, int flag
   va_start(arguments, flags);
   void* to = va_arg(arguments, void*);
   va_end(arguments);
+  if (g_fault == Fault::kLocked) ++g_moved_locked;
   const bool fixed = (flags & MREMAP_FIXED) != 0;
-  if (g_fault == Fault::kNone || (g_fault != Fault::kAtOnce && !fixed)) {
+  if (g_fault == Fault::kNone || g_fault == Fault::kLocked ||
+      (g_fault != Fault::kAtOnce && !fixed)) {
     return reinterpret_cast<void*>(syscall(SYS_mremap, from, old_bytes, new_bytes, flags, to));
   }
   ++g_refused;
@@ -83,6 +91,15 @@ extern "C" void* mremap(void* from, size_t old_bytes, size_t new_bytes, int flag
   if (g_fault == Fault::kHoleStays) g_refuse_mmap = true;
   errno = g_fault == Fault::kHole ? EFAULT : ENOMEM;
   return MAP_FAILED;
+}
+
+extern "C" int madvise(void* p, size_t bytes, int advice) noexcept {
+  if (g_fault == Fault::kLocked && advice == MADV_DONTNEED) {
+    ++g_refused;
+    errno = EINVAL;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_madvise, p, bytes, advice));
 }
 
 extern "C" void* mmap(void* p, size_t bytes, int protection, int flags, int fd,
@@ -168,14 +185,16 @@ int run(Fault fault) {
   grow_blocks();
   CHECK(fault == Fault::kNone || g_refused > 0 || dlsym(RTLD_DEFAULT, "hz3_malloc") == nullptr,
         "%s: the allocator never asked", kNames[static_cast<int>(fault)]);
+  CHECK(g_moved_locked == 0 || dlsym(RTLD_DEFAULT, "hz3_malloc") == nullptr,
+        "locked memory was moved %d times", g_moved_locked);
   return verdict();
 }
 
 }  // namespace
 
 int main() {
-  for (const Fault fault :
-       {Fault::kNone, Fault::kAtOnce, Fault::kHole, Fault::kHoleTaken, Fault::kHoleStays}) {
+  for (const Fault fault : {Fault::kNone, Fault::kAtOnce, Fault::kHole, Fault::kHoleTaken,
+                            Fault::kHoleStays, Fault::kLocked}) {
     const ChildEnd end = run_child([fault] { return run(fault); }, 120);
     CHECK(end.ok(), "%s: the child ended with %s %d", kNames[static_cast<int>(fault)], end.how(),
           end.status);
