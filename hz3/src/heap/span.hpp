@@ -80,7 +80,7 @@ inline bool may_move_span() {
 // and the span `to` is no more.
 inline os::Moved move_span(const Span& from, std::size_t bytes, const Span& to) {
   // Moving a part of a locked mapping would unlock the rest of it without a word.
-  if (!os::purge(to.address(), os::kPageSize)) return os::Moved::kNo;
+  if (!os::purge(to.address(), kSegmentSize)) return os::Moved::kNo;
   if (!detail::reserve_moved_span()) return os::Moved::kNo;
   const std::size_t whole = (bytes + kSegmentSize - 1) & ~(kSegmentSize - 1);
   const os::Moved moved = os::move_pages(from.address(), whole, to.address(), to.bytes());
