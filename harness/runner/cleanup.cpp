@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -16,13 +17,69 @@
 namespace hz3::runner {
 namespace {
 
-constexpr int64_t kPatienceNs = 2 * kNsPerSecond;
+// The memory of a large process takes a second or two to be given back.
+constexpr int64_t kPatienceNs = 10 * kNsPerSecond;
 
-void kill_children() {
+class Reaper {
+ public:
+  explicit Reaper(const Survivors& told) : told_(told) {}
+
+  void kill_children();
+  // Collects what has ended, and lets what a tracer stopped go on to its end. False when nobody is
+  // left.
+  bool collect();
+  int64_t killed() const { return killed_; }
+
+ private:
+  bool& counts(pid_t pid);
+  void end(pid_t pid);
+
+  const Survivors& told_;
+  std::map<pid_t, bool> seen_;  // by pid, whether it counts
+  int64_t killed_ = 0;
+};
+
+void Reaper::kill_children() {
   const std::string self = std::to_string(getpid());
   const auto list = read_proc("/proc/self/task/" + self + "/children");
   std::istringstream pids(list.value_or(""));
-  for (pid_t pid; pids >> pid;) kill(pid, SIGKILL);
+  for (pid_t pid; pids >> pid;) end(pid);
+}
+
+bool& Reaper::counts(pid_t pid) {
+  const auto [at, fresh] = seen_.try_emplace(pid, true);
+  if (fresh && told_.found) at->second = told_.found(pid);
+  return at->second;
+}
+
+void Reaper::end(pid_t pid) {
+  counts(pid);
+  kill(pid, SIGKILL);
+}
+
+bool Reaper::collect() {
+  for (;;) {
+    siginfo_t info{};
+    const int options = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
+    if (waitid(P_ALL, 0, &info, options) != 0) return errno != ECHILD;
+    if (info.si_pid == 0) return true;
+    int status = 0;
+    if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED) {
+      if (waitpid(info.si_pid, &status, WNOHANG | WUNTRACED | __WALL) != info.si_pid) continue;
+      // Nobody is let go to fork once more; only on the way out a process is past being killed.
+      end(info.si_pid);
+      if (status >> 16 == PTRACE_EVENT_EXIT) ptrace(PTRACE_CONT, info.si_pid, nullptr, 0);
+      continue;
+    }
+    // An orphan that had ended by itself was not left running.
+    if (info.si_code == CLD_KILLED && info.si_status == SIGKILL) {
+      bool& counted = counts(info.si_pid);
+      if (counted) killed_++;
+      counted = false;  // a traced one may come twice: as tracee, and as orphan
+    }
+    if (told_.collect) told_.collect(info.si_pid);
+    waitpid(info.si_pid, &status, WNOHANG | __WALL);
+  }
 }
 
 }  // namespace
@@ -37,25 +94,17 @@ KillOnUnwind::~KillOnUnwind() {
   }
 }
 
-int64_t end_leftovers() {
+Ended end_leftovers(const Survivors& told) {
   const int64_t give_up = monotonic_ns() + kPatienceNs;
-  int64_t killed = 0;
-  while (monotonic_ns() < give_up) {
+  Reaper reaper(told);
+  do {
     // Again each time: killing a parent hands us its children.
-    kill_children();
-    int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
-    if (pid > 0) {
-      // An orphan that had ended by itself was not left running.
-      if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) killed++;
-    } else if (pid < 0 && errno == ECHILD) {
-      break;
-    } else {
-      const timespec pause = to_timespec(kNsPerMs);
-      nanosleep(&pause, nullptr);
-    }
-  }
-  return killed;
+    reaper.kill_children();
+    if (!reaper.collect()) return Ended{.killed = reaper.killed(), .all_gone = true};
+    const timespec pause = to_timespec(kNsPerMs / 10);
+    nanosleep(&pause, nullptr);
+  } while (monotonic_ns() < give_up);
+  return Ended{.killed = reaper.killed(), .all_gone = false};
 }
 
 }  // namespace hz3::runner

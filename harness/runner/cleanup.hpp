@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 
 namespace hz3::runner {
 
@@ -21,8 +22,20 @@ class KillOnUnwind {
   mutable pid_t pid_;
 };
 
+struct Survivors {
+  // Told of each before it is killed for the first time; false: it is not counted.
+  std::function<bool(pid_t)> found;
+  // Collects one that has ended.
+  std::function<void(pid_t)> collect;
+};
+
+struct Ended {
+  int64_t killed = 0;    // were still running
+  bool all_gone = true;  // else some process did not die in time
+};
+
 // Kills and collects the children of this process (as subreaper: all that is left of the workload's
-// tree) until none is left or two seconds have passed. Returns how many were still running.
-int64_t end_leftovers();
+// tree) until none is left or ten seconds have passed.
+Ended end_leftovers(const Survivors& told = {});
 
 }  // namespace hz3::runner

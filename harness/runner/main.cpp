@@ -14,6 +14,7 @@
 
 #include "error.hpp"
 #include "job.hpp"
+#include "keeper.hpp"
 #include "report.hpp"
 #include "run.hpp"
 
@@ -64,6 +65,16 @@ bool write_all(const std::string& text) {
   return true;
 }
 
+int measure(const char* path) {
+  Report report;
+  const ExitStatus status = run(path, report);
+  if (!write_all(to_line(report) + "\n")) {
+    std::fprintf(stderr, "hz3-runner: cannot write the line: %s\n", std::strerror(errno));
+    return hz3::runner::kCannotMeasure;
+  }
+  return report.interrupted ? hz3::runner::kInterrupted : status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,14 +86,8 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, stderr);
     return hz3::runner::kBadJob;
   }
-  // SIGTERM, not SIGKILL: when the harness dies the runner still ends the workload's whole group.
+  // SIGTERM, not SIGKILL: when the harness dies the runner still ends the workload's whole tree.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   std::signal(SIGPIPE, SIG_IGN);
-  Report report;
-  const ExitStatus status = run(argv[1], report);
-  if (!write_all(to_line(report) + "\n")) {
-    std::fprintf(stderr, "hz3-runner: cannot write the line: %s\n", std::strerror(errno));
-    return hz3::runner::kCannotMeasure;
-  }
-  return report.interrupted ? hz3::runner::kInterrupted : status;
+  return hz3::runner::keep(measure, argv[1]);
 }

@@ -54,6 +54,15 @@ std::optional<Rollup> parse_rollup(std::string_view text) {
   return rollup;
 }
 
+Rollup& Rollup::operator+=(const Rollup& other) {
+  rss_kb += other.rss_kb;
+  pss_kb += other.pss_kb;
+  uss_kb += other.uss_kb;
+  lazyfree_kb += other.lazyfree_kb;
+  anon_huge_kb += other.anon_huge_kb;
+  return *this;
+}
+
 void StatmReader::open(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/statm";
   fd_ = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

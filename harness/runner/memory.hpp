@@ -27,6 +27,8 @@ struct Rollup {
   int64_t uss_kb = 0;  // private clean + private dirty
   int64_t lazyfree_kb = 0;
   int64_t anon_huge_kb = 0;
+
+  Rollup& operator+=(const Rollup& other);
 };
 
 // Keeps /proc/PID/statm open: the descriptor stays good across exec and costs one pread a sample.

@@ -69,6 +69,10 @@ bool parse_mapping(std::string_view line, Mapping& mapping) {
 }
 
 Proof::Proof(const std::vector<std::string>& paths, const std::string& cwd) {
+  if (paths.size() > kMostLibraries) {
+    throw RunnerError(kBadJob, "bad job: `expect_mapped` names more than " +
+                                   std::to_string(kMostLibraries) + " libraries");
+  }
   for (const std::string& path : paths) {
     MappedFile file;
     file.path = path;
@@ -77,38 +81,22 @@ Proof::Proof(const std::vector<std::string>& paths, const std::string& cwd) {
   }
 }
 
-bool Proof::complete() const {
-  for (const MappedFile& file : files_) {
-    if (!file.found) return false;
-  }
-  return true;
+Found Proof::all() const {
+  return files_.size() == kMostLibraries ? ~Found{0} : (Found{1} << files_.size()) - 1;
 }
 
-void Proof::be_about(pid_t pid) {
-  subject_ = pid;
-  restart(pid);
-}
-
-void Proof::restart(pid_t pid) {
-  if (pid != subject_) return;
-  for (MappedFile& file : files_) {
-    file.found = false;
-    file.seen_at = nullptr;
-  }
-}
-
-void Proof::look(pid_t pid, const char* seen_at) {
-  if (pid != subject_ || complete()) return;
+Found Proof::look(pid_t pid) const {
+  Found found = 0;
+  if (files_.empty()) return found;
   const auto maps = read_proc("/proc/" + std::to_string(pid) + "/maps");
-  if (!maps) return;
+  if (!maps) return found;
   for_each_mapping(*maps, [&](const Mapping& mapping) {
     if (!mapping.executable || mapping.inode == 0) return;
-    for (MappedFile& file : files_) {
-      if (file.found || mapping.inode != file.inode || mapping.dev != file.dev) continue;
-      file.found = true;
-      file.seen_at = seen_at;
+    for (size_t i = 0; i < files_.size(); i++) {
+      if (mapping.inode == files_[i].inode && mapping.dev == files_[i].dev) found |= Found{1} << i;
     }
   });
+  return found;
 }
 
 }  // namespace hz3::runner

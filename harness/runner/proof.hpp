@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,13 +27,18 @@ struct Mapping {
 
 bool parse_mapping(std::string_view line, Mapping& mapping);
 
+// A library that is expected, and what came of it.
 struct MappedFile {
   std::string path;
   std::string dev;  // "major:minor" as in maps
   uint64_t inode = 0;
-  bool found = false;
-  const char* seen_at = nullptr;  // "entry", "mark" or "exit"
+  bool found = false;             // in every program that counts; see ledger.hpp
+  const char* seen_at = nullptr;  // "entry", "mark" or "exit": the latest moment one was first seen
 };
+
+// A set of expected libraries, a bit each.
+using Found = uint64_t;
+inline constexpr size_t kMostLibraries = 64;
 
 class Proof {
  public:
@@ -41,21 +47,14 @@ class Proof {
   Proof(const std::vector<std::string>& paths, const std::string& cwd);
 
   bool wanted() const { return !files_.empty(); }
-  bool complete() const;
-  // From now on the proof is about `pid` and starts again: a wrapper proves nothing about the
-  // program behind it.
-  void be_about(pid_t pid);
-  // Forgets what was found in `pid`, which executes another program now.
-  void restart(pid_t pid);
-  // Looks in `pid` for those not yet found. Like restart(), does nothing for another process than
-  // the one the proof is about.
-  void look(pid_t pid, const char* seen_at);
+  Found all() const;
+  // Those of the expected that `pid` has mapped at this moment.
+  Found look(pid_t pid) const;
 
   const std::vector<MappedFile>& files() const { return files_; }
 
  private:
   std::vector<MappedFile> files_;
-  pid_t subject_ = 0;
 };
 
 }  // namespace hz3::runner

@@ -43,6 +43,35 @@ Json mapped_of(const Report& report) {
   return list;
 }
 
+Json unproven_of(const Report& report) {
+  Json list = Json::array();
+  for (const Unproven& entry : report.unproven) {
+    Json libraries = Json::array();
+    for (size_t i = 0; i < report.mapped.size(); i++) {
+      if ((entry.missing >> i & 1) != 0) libraries.push_back(report.mapped[i].path);
+    }
+    list.push_back({{"program", entry.program.empty() ? Json(nullptr) : Json(entry.program)},
+                    {"why", entry.why},
+                    {"libraries", std::move(libraries)},
+                    {"processes", entry.processes},
+                    {"cpu_ns", entry.cpu_ns},
+                    {"peak_kb", entry.peak_kb},
+                    {"counts", entry.counts}});
+  }
+  return list;
+}
+
+Json tree_of(const TreeTotals& tree) {
+  return {{"followed", tree.followed},     {"processes", tree.processes},
+          {"unfollowed", tree.unfollowed}, {"unfollowed_cpu_ns", tree.unfollowed_cpu_ns},
+          {"helpers", tree.helpers},       {"helper_cpu_ns", tree.helper_cpu_ns}};
+}
+
+Json sampler_of(const SamplerPlace& sampler) {
+  return {
+      {"workload_cpus", sampler.workload_cpus}, {"cpus", sampler.cpus}, {"ran_on", sampler.ran_on}};
+}
+
 Json marks_of(const Report& report) {
   Json list = Json::array();
   for (size_t i = 0; i < report.marks.size(); i++) {
@@ -90,13 +119,18 @@ std::string to_line(Report& report) {
   line["wall_ns"] = or_null(report.wall_ns);
   line["held_ns"] = or_null(report.held_ns);
   put_usage(line, report.usage);
+  line["peak_rss_kb"] = or_null(report.peak_rss_kb);
   line["mapped"] = mapped_of(report);
+  line["unproven"] = unproven_of(report);
+  line["tree"] = tree_of(report.tree);
   line["marks"] = marks_of(report);
   line["result"] = std::move(result);
   line["samples"] = report.samples;
   line["missed_deadlines"] = report.missed_deadlines;
   line["leftover_processes"] = or_null(report.leftover_processes);
   line["runner_cpu_ns"] = or_null(report.runner_cpu_ns);
+  line["sampler_shared"] = report.sampler.shared;
+  line["sampler"] = sampler_of(report.sampler);
   line["machine"] = {{"steal_ms", or_null(report.machine.steal_ms)},
                      {"psi_cpu_some_us", or_null(report.machine.psi_cpu_some_us)},
                      {"psi_mem_some_us", or_null(report.machine.psi_mem_some_us)},

@@ -11,18 +11,16 @@
 #include "marks.hpp"
 #include "memory.hpp"
 #include "proof.hpp"
+#include "tree.hpp"
 
 namespace hz3::runner {
 
-// What wait4 says of the workload and of every descendant that it waited for.
-struct Usage {
-  int64_t user_ns = 0;
-  int64_t sys_ns = 0;
-  int64_t minflt = 0;
-  int64_t majflt = 0;
-  int64_t nvcsw = 0;
-  int64_t nivcsw = 0;
-  int64_t max_rss_kb = 0;  // of the largest single process among them
+// Where the sampler worked, and whether that took time from the workload.
+struct SamplerPlace {
+  std::vector<int> workload_cpus;  // those the workload was confined to
+  std::vector<int> cpus;           // those the runner was confined to
+  std::vector<int> ran_on;         // those on which it was seen taking samples
+  bool shared = false;             // some CPU is in both sets
 };
 
 struct MarkReading {
@@ -39,6 +37,9 @@ struct Report {
   std::optional<int64_t> wall_ns;  // exec to end, without held_ns
   std::optional<int64_t> held_ns;  // the workload stood still for the runner
   std::optional<Usage> usage;
+  std::optional<int64_t> peak_rss_kb;  // of the tree
+  TreeTotals tree;
+  std::vector<Unproven> unproven;
   std::vector<MappedFile> mapped;
   std::vector<Mark> marks;
   std::vector<MarkReading> readings;  // one a mark
@@ -47,6 +48,7 @@ struct Report {
   int64_t missed_deadlines = 0;
   std::optional<int64_t> leftover_processes;  // killed after the workload had ended
   std::optional<int64_t> runner_cpu_ns;
+  SamplerPlace sampler;
   MachineCounters machine;
 
   // Keeps the first error; those after it are mostly its consequences.

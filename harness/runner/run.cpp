@@ -20,6 +20,7 @@
 #include "launch.hpp"
 #include "series.hpp"
 #include "trace.hpp"
+#include "tree.hpp"
 
 namespace hz3::runner {
 namespace {
@@ -27,16 +28,24 @@ namespace {
 // After SIGKILL only a process stuck in the kernel is still there; waiting longer helps nobody.
 constexpr int64_t kDeathWaitNs = 30 * kNsPerSecond;
 
+// So many events are served in a row before samples and the time limit are looked at again: a tree
+// that forks for ever must not keep the runner from ending it.
+constexpr int kEventsInARow = 64;
+
 int64_t to_ns(const timeval& time) { return time.tv_sec * kNsPerSecond + time.tv_usec * 1000; }
 
-Usage usage_of(const rusage& raw) {
-  return Usage{.user_ns = to_ns(raw.ru_utime),
-               .sys_ns = to_ns(raw.ru_stime),
-               .minflt = raw.ru_minflt,
-               .majflt = raw.ru_majflt,
-               .nvcsw = raw.ru_nvcsw,
-               .nivcsw = raw.ru_nivcsw,
-               .max_rss_kb = raw.ru_maxrss};
+std::vector<int> list_of(const cpu_set_t& cpus) {
+  std::vector<int> list;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (CPU_ISSET(cpu, &cpus)) list.push_back(cpu);
+  }
+  return list;
+}
+
+bool share(const cpu_set_t& one, const cpu_set_t& other) {
+  cpu_set_t both;
+  CPU_AND(&both, &one, &other);
+  return CPU_COUNT(&both) > 0;
 }
 
 Fd block_and_watch_signals() {
@@ -53,7 +62,12 @@ Fd block_and_watch_signals() {
 class Run {
  public:
   Run(const Job& job, Report& report)
-      : job_(job), report_(report), proof_(job.expect_mapped, job.cwd), tracer_(proof_) {}
+      : job_(job),
+        report_(report),
+        proof_(job.expect_mapped, job.cwd),
+        ledger_(proof_.all(), job.preload.empty()),
+        tree_(proof_, ledger_),
+        tracer_(tree_) {}
 
   void start();
   void watch();
@@ -65,32 +79,36 @@ class Run {
   void on_signals();
   void on_children();
   void serve_exec();
-  bool serve_stop(int status);
+  bool serve_stop(pid_t pid, int status);
+  void begin_trace(Process& first);
   void on_marks(bool parked);
   void read_mark(const Mark& mark, bool parked);
-  void follow(pid_t pid);
   void on_sample(int64_t now);
   void on_time(int64_t now);
   void stop_workload();
-  void account();
+  bool last_look(pid_t pid);
+  void end_tree();
+  void account(int status);
 
   const Job& job_;
   Report& report_;
   Proof proof_;
+  Ledger ledger_;
+  Tree tree_;
   Tracer tracer_;
   MarkChannel marks_;
   ResultChannel result_;
   Fd signals_;
-  pid_t pid_ = 0;           // the workload, our direct child
-  pid_t measured_pid_ = 0;  // whose memory is read: the process that marks, at first the workload
-  StatmReader statm_;
+  pid_t pid_ = 0;  // the workload's first process, our direct child
   SampleBuffer samples_;
   Deadlines deadlines_;
+  cpu_set_t sampled_on_{};  // CPUs the runner was on when it sampled
   MachineCounters before_;
   int64_t start_ns_ = 0;
   int64_t end_ns_ = 0;
   int64_t held_ns_ = 0;
-  int64_t kill_ns_ = 0;  // when the workload was killed, 0: it was not
+  int64_t kill_ns_ = 0;         // when the workload was killed, 0: it was not
+  bool more_children_ = false;  // events were left for the next turn
   bool ended_ = false;
 };
 
@@ -108,18 +126,35 @@ void Run::start() {
   // From here on nothing is inherited: the fork is behind us.
   prctl(PR_SET_TIMERSLACK, 1);
   sched_setaffinity(0, sizeof sampler_cpus, &sampler_cpus);
+  report_.sampler.workload_cpus = list_of(workload_cpus);
+  report_.sampler.cpus = list_of(sampler_cpus);
+  report_.sampler.shared = share(workload_cpus, sampler_cpus);
   samples_ = SampleBuffer(capacity_for(job_.timeout_s, job_.sample_ms));
-  follow(pid_);
-  if (proof_.wanted()) tracer_.seize(pid_);
+  Process& first = tree_.add(pid_, nullptr);
+  begin_trace(first);
   before_ = read_machine_counters();
   start_ns_ = launch.go();
-  if (tracer_.active()) serve_exec();
+  if (tracer_.active()) {
+    serve_exec();
+  } else {
+    tree_.executed(first, "environment");
+  }
   if (job_.sample_ms > 0) {
     deadlines_ = Deadlines(start_ns_, static_cast<int64_t>(job_.sample_ms * kNsPerMs));
     // At once and not by way of the loop: even a run that is interrupted right away has a baseline.
     on_sample(monotonic_ns());
   }
   guard.dismiss();
+}
+
+void Run::begin_trace(Process& first) {
+  if (tracer_.seize(first)) {
+    tree_.totals().followed = true;
+  } else if (proof_.wanted()) {
+    throw cannot(
+        "trace the workload to prove which libraries it maps (allow ptrace of children: "
+        "kernel.yama.ptrace_scope below 3, or SYS_PTRACE in a container; or expect no library)");
+  }
 }
 
 // The exec that has just taken place is the first stop of a traced workload.
@@ -129,14 +164,15 @@ void Run::serve_exec() {
     if (waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) {
       throw RunnerError(kCannotMeasure, "the workload died while it was being started");
     }
-    exec = serve_stop(status);
+    exec = serve_stop(pid_, status);
   }
 }
 
-bool Run::serve_stop(int status) {
+// Only stops of the first process count as held: while another one is stopped the rest goes on.
+bool Run::serve_stop(pid_t pid, int status) {
   const int64_t stopped_ns = monotonic_ns();
-  const bool exec = tracer_.serve(status);
-  held_ns_ += monotonic_ns() - stopped_ns;
+  const bool exec = tracer_.serve(pid, status);
+  if (pid == pid_) held_ns_ += monotonic_ns() - stopped_ns;
   return exec;
 }
 
@@ -145,6 +181,7 @@ void Run::watch() {
     bool signals = false, marks = false, result = false;
     wait_for_event(signals, marks, result);
     if (signals) on_signals();
+    if (more_children_) on_children();
     if (marks) on_marks(true);
     if (result) result_.receive();
     if (!ended_) on_time(monotonic_ns());
@@ -152,6 +189,7 @@ void Run::watch() {
 }
 
 int64_t Run::next_event_ns() const {
+  if (more_children_) return 0;
   if (kill_ns_ != 0) return kill_ns_ + kDeathWaitNs;
   const int64_t timeout = start_ns_ + static_cast<int64_t>(job_.timeout_s * kNsPerSecond);
   return deadlines_.any() ? std::min(timeout, deadlines_.next_ns()) : timeout;
@@ -182,7 +220,8 @@ void Run::on_signals() {
 }
 
 void Run::on_children() {
-  for (;;) {
+  more_children_ = false;
+  for (int served = 0; served < kEventsInARow; served++) {
     siginfo_t info{};
     const int options = WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL;
     if (waitid(P_ALL, 0, &info, options) != 0 || info.si_pid == 0) return;
@@ -193,16 +232,15 @@ void Run::on_children() {
       ended_ = true;  // stays a zombie until finish(), so that its group can still be named
       return;
     }
+    if (exited) {
+      tree_.collect(info.si_pid);
+      continue;
+    }
     int status = 0;
     const pid_t pid = waitpid(info.si_pid, &status, WNOHANG | WUNTRACED | __WALL);
-    if (pid == pid_ && WIFSTOPPED(status) && tracer_.active()) serve_stop(status);
+    if (pid > 0 && WIFSTOPPED(status) && tracer_.active()) serve_stop(pid, status);
   }
-}
-
-void Run::follow(pid_t pid) {
-  measured_pid_ = pid;
-  statm_.open(pid);
-  proof_.be_about(pid);
+  more_children_ = true;
 }
 
 void Run::on_marks(bool parked) {
@@ -215,10 +253,6 @@ void Run::on_marks(bool parked) {
 }
 
 void Run::read_mark(const Mark& mark, bool parked) {
-  if (parked && mark.pid > 0 && mark.pid != measured_pid_) {
-    // Behind a wrapper: from now on this process is the one that counts.
-    follow(mark.pid);
-  }
   const int64_t last_ns = report_.marks.empty() ? 0 : report_.marks.back().at_ns;
   if (mark.at_ns < std::max(start_ns_, last_ns) || mark.at_ns > monotonic_ns()) {
     report_.note("phase mark `" + mark.phase + "` is out of order or not on CLOCK_MONOTONIC");
@@ -227,9 +261,12 @@ void Run::read_mark(const Mark& mark, bool parked) {
   // The row closes the phase before this mark: it is that phase's last state.
   Sample row{.t_ns = reading.t_ns, .mark = static_cast<int64_t>(report_.marks.size()) - 1};
   if (parked) {
-    proof_.look(measured_pid_, "mark");
-    reading.memory = read_rollup(measured_pid_);
-    if (const auto statm = statm_.read()) row.vms_kb = statm->vms_kb;
+    Process& writer = tree_.add(mark.pid > 0 ? mark.pid : pid_, nullptr);
+    if (writer.helper) report_.note("a helper wrote the phase mark `" + mark.phase + "`");
+    writer.marked = true;
+    tree_.look(writer, "mark");
+    reading.memory = tree_.rollup();
+    if (const auto statm = tree_.statm(false)) row.vms_kb = statm->vms_kb;
   }
   if (reading.memory) {
     row.rss_kb = reading.memory->rss_kb;
@@ -252,14 +289,15 @@ void Run::read_mark(const Mark& mark, bool parked) {
 
 void Run::on_sample(int64_t now) {
   report_.missed_deadlines += deadlines_.take(now);
-  const auto statm = statm_.read();
+  const auto statm = tree_.statm(true);
   if (!statm) return;
+  if (const int cpu = sched_getcpu(); cpu >= 0) CPU_SET(cpu, &sampled_on_);
   Sample sample{.t_ns = now - start_ns_,
                 .rss_kb = statm->rss_kb,
                 .vms_kb = statm->vms_kb,
                 .mark = static_cast<int64_t>(report_.marks.size()) - 1};
   if (job_.pss_every > 0 && report_.samples % job_.pss_every == 0) {
-    if (const auto rollup = read_rollup(measured_pid_)) {
+    if (const auto rollup = tree_.rollup()) {
       sample.pss_kb = rollup->pss_kb;
       sample.uss_kb = rollup->uss_kb;
       sample.lazyfree_kb = rollup->lazyfree_kb;
@@ -293,15 +331,38 @@ void Run::stop_workload() {
   kill(-pid_, SIGKILL);
 }
 
-void Run::account() {
-  int status = 0;
-  rusage raw{};
-  if (wait4(pid_, &status, __WALL, &raw) != pid_) throw cannot("collect the workload");
+void Run::account(int status) {
   if (WIFEXITED(status)) report_.exit_status = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) report_.signal = WTERMSIG(status);
-  report_.usage = usage_of(raw);
   report_.held_ns = held_ns_;
   report_.wall_ns = end_ns_ - start_ns_ - held_ns_;
+}
+
+// At a process that outlived the workload, before it is killed. False for a helper: that it is
+// still there is its right.
+bool Run::last_look(pid_t pid) {
+  Process* process = tree_.find(pid);
+  if (process == nullptr && read_rollup(pid)) process = &tree_.add(pid, nullptr);
+  if (process == nullptr) return true;
+  tree_.ending(*process);
+  return !process->helper;
+}
+
+void Run::end_tree() {
+  const Ended ended = end_leftovers({.found = [this](pid_t pid) { return last_look(pid); },
+                                     .collect = [this](pid_t pid) { tree_.collect(pid); }});
+  report_.leftover_processes = ended.killed;
+  if (!ended.all_gone) report_.note("a process of the workload does not die of SIGKILL");
+  tree_.close();
+  report_.usage = tree_.usage();
+  report_.tree = tree_.totals();
+  report_.peak_rss_kb = tree_.peak_kb();
+  report_.unproven = ledger_.unproven();
+  report_.mapped = proof_.files();
+  for (size_t i = 0; i < report_.mapped.size(); i++) {
+    report_.mapped[i].found = (ledger_.proved() >> i & 1) != 0;
+    report_.mapped[i].seen_at = tree_.seen_at(i);
+  }
 }
 
 void Run::finish() {
@@ -309,10 +370,12 @@ void Run::finish() {
   kill(-pid_, SIGKILL);  // what it left running in its group
   on_marks(false);
   result_.receive();
-  account();
-  report_.leftover_processes = end_leftovers();
-  report_.mapped = proof_.files();
+  const std::optional<int> status = tree_.collect(pid_);
+  if (!status) throw cannot("collect the workload");
+  account(*status);
+  end_tree();
   report_.result = result_.text();
+  report_.sampler.ran_on = list_of(sampled_on_);
   rusage own{};
   getrusage(RUSAGE_SELF, &own);
   report_.runner_cpu_ns = to_ns(own.ru_utime) + to_ns(own.ru_stime);

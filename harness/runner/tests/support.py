@@ -21,6 +21,7 @@ BUILD = Path(os.environ.get("HZ3_BUILD_DIR") or ROOT / "build").resolve()
 RUNNER = BUILD / "harness/runner/hz3-runner"
 FIXTURE = BUILD / "harness/runner/tests/runner-fixture"
 STATIC = BUILD / "harness/runner/tests/runner-fixture-static"
+TREE = BUILD / "harness/runner/tests/runner-fixture-tree"
 PROBE = BUILD / "harness/runner/tests/librunner-probe.so"
 TRUE = "/bin/true"
 GENEROUS_S = 60
@@ -28,7 +29,7 @@ GENEROUS_S = 60
 # Somebody who names a build wants it tested: then what is missing fails instead of being skipped.
 needs_runner = pytest.mark.skipif(
     "HZ3_BUILD_DIR" not in os.environ
-    and not all(path.exists() for path in (RUNNER, FIXTURE, STATIC, PROBE)),
+    and not all(path.exists() for path in (RUNNER, FIXTURE, STATIC, TREE, PROBE)),
     reason=f"no runner and fixtures in {BUILD}: meson compile -C {BUILD}",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from harness.runner.tests.support import (
     GENEROUS_S,
     PROBE,
     RUNNER,
+    TREE,
     Run,
     has_ended,
     job_of,
@@ -116,3 +118,60 @@ def test_when_the_runner_is_killed_the_workload_dies(tmp_path: Path) -> None:
         workload = read_pid(pid_file)
         runner.kill()
     wait_until(lambda: has_ended(workload))
+
+
+def start_tree(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int, list[int]]:
+    """The runner, the process of it that measures, and four processes of a workload: the first, one in
+    its group, one in a session of its own without environment, and one that cannot be traced."""
+    files = [tmp_path / f"pid{i}" for i in range(4)]
+    sleeper = 'sh -c "echo \\$\\$ > {}; exec sleep 1000"'
+    script = (
+        f"{sleeper.format(files[1])} & env -i PATH=/usr/bin:/bin setsid {sleeper.format(files[2])} & "
+        f"{TREE} clone /bin/sh -c 'echo $$ > {files[3]}; exec sleep 1000' & echo $$ > {files[0]}; wait"
+    )
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(job_of(tmp_path, "sh", "-c", script)))
+    runner = subprocess.Popen([str(RUNNER), str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    pids = [read_pid(file) for file in files]
+    [measuring] = Path(f"/proc/{runner.pid}/task/{runner.pid}/children").read_text().split()
+    return runner, int(measuring), pids
+
+
+@pytest.mark.parametrize("who", ["runner", "measuring"])
+def test_when_the_runner_is_killed_the_whole_tree_dies(tmp_path: Path, who: str) -> None:
+    runner, measuring, pids = start_tree(tmp_path)
+    with runner:
+        os.kill(runner.pid if who == "runner" else measuring, signal.SIGKILL)
+        out, _ = runner.communicate(timeout=GENEROUS_S)
+    wait_until(lambda: all(has_ended(pid) for pid in [measuring, *pids]))
+    line = json.loads(out)
+    assert not line["ok"]
+    if who == "measuring":
+        assert runner.returncode == 5 and "ended by signal 9" in line["error"]
+    else:
+        assert line["interrupted"]
+
+
+def test_when_both_are_killed_at_once_what_is_traced_dies(tmp_path: Path) -> None:
+    runner, measuring, pids = start_tree(tmp_path)
+    with runner:
+        for pid in (runner.pid, measuring):
+            os.kill(pid, signal.SIGSTOP)
+        for pid in (runner.pid, measuring):
+            os.kill(pid, signal.SIGKILL)
+        runner.communicate(timeout=GENEROUS_S)
+    try:
+        wait_until(lambda: all(has_ended(pid) for pid in pids[:3]))
+    finally:
+        if not has_ended(pids[3]):
+            os.kill(pids[3], signal.SIGKILL)
+
+
+def test_a_signal_to_the_runners_group_leaves_nothing(tmp_path: Path) -> None:
+    runner, measuring, pids = start_tree(tmp_path)
+    with runner:
+        assert os.getpgid(measuring) != os.getpgid(runner.pid)
+        runner.terminate()
+        out, _ = runner.communicate(timeout=GENEROUS_S)
+    assert runner.returncode == 130 and json.loads(out)["interrupted"]
+    assert all(has_ended(pid) for pid in [measuring, *pids])

@@ -40,7 +40,7 @@ def test_the_proof_is_of_the_process_that_marks(run: Run) -> None:
     assert outcome.found() == {PROBE.name: False}
     outcome = run("sh", "-c", f"{FIXTURE} phases; exit 0", preload=str(PROBE))
     assert outcome.found() == {PROBE.name: True}
-    assert outcome.line["mapped"][0]["seen_at"] == "mark"
+    assert outcome.line["mapped"][0]["seen_at"] == "entry"
 
 
 @pytest.mark.parametrize(("how", "status"), [("dlopen", 0), ("thread-exit", 7)])
