@@ -26,6 +26,7 @@ class Limits:
     psi_memory_share: float = 0.01
     psi_io_share: float = 0.05
     involuntary_per_cpu_s: float = 100.0  # a tick of 4 ms preempts at most 250 times a second
+    sampler_share: float = 0.02  # CPU time of the runner, where it shares a CPU with the workload
     least_wall_s: float = 0.05  # below it one scheduler tick would already be a mark
 
 
@@ -61,6 +62,9 @@ def disturbances(
         for name, value, unit, limit in shares
         if value is not None and value * unit / wall_s > limit
     ]
+    sampler_s = float(line.get("runner_cpu_ns") or 0) * 1e-9
+    if line.get("sampler_shared") and sampler_s > limits.sampler_share * wall_s:
+        found.append(f"the sampler used {sampler_s / wall_s:.1%} of a CPU it shares with the workload")
     foreign = foreign_cpu_s(line, busy_s)
     if foreign is not None and foreign > limits.foreign_cpu_share * wall_s + limits.foreign_cpu_slack_s:
         found.append(f"other processes used {foreign / wall_s:.0%} of a CPU")

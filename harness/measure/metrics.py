@@ -41,8 +41,9 @@ def _accounting(line: Mapping[str, Any]) -> Dict[str, float]:
     for key in _PLAIN:
         if _is_number(line.get(key)):
             found[key] = float(line[key])
-    if _is_number(line.get("max_rss_kb")):
-        found["peak_rss_kb"] = float(line["max_rss_kb"])
+    for key in ("peak_rss_kb", "max_rss_kb"):  # of the tree, and where it is not told of its largest process
+        if _is_number(line.get(key)):
+            found.setdefault("peak_rss_kb", float(line[key]))
     return found
 
 

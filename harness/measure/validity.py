@@ -69,9 +69,35 @@ def bad_arguments(line: Mapping[str, Any], *, own_program: bool) -> bool:
 
 
 def unmapped(line: Mapping[str, Any], expected: Sequence[str]) -> List[str]:
-    """The libraries of `expected` that the process was not seen to have mapped."""
+    """The libraries of `expected` that the run's processes were not all seen to have mapped, as far as
+    they count; `unproven` says which did not."""
     seen = {str(entry.get("path")) for entry in line.get("mapped") or [] if entry.get("found")}
     return [path for path in expected if path not in seen]
+
+
+_WHY_UNPROVEN = {
+    "static": "is a static program",
+    "privileged": "is setuid or otherwise privileged",
+    "foreign": "is of another word size",
+    "environment": "ran without the library: its environment was cleared, or it could not be loaded",
+    "lost": "called exec from a thread, and was lost from sight",
+    "unfollowed": "was started by a thread or by clone, and cannot be followed",
+}
+
+
+def unproven(line: Mapping[str, Any], *, counting: bool = True) -> List[str]:
+    """A sentence for each program of the run that lacked a library: those that keep it from being
+    proved, or those too small to count."""
+    cpu_ns = sum(float(line.get(key) or 0) for key in ("user_ns", "sys_ns"))
+    found = []
+    for entry in line.get("unproven") or []:
+        if bool(entry.get("counts")) != counting:
+            continue
+        share = f", {float(entry['cpu_ns']) / cpu_ns:.1%} of the CPU time" if cpu_ns > 0 and entry.get("cpu_ns") else ""
+        times = f" in {entry['processes']} processes" if entry.get("processes", 1) > 1 else ""
+        why = _WHY_UNPROVEN.get(entry["why"], entry["why"])
+        found.append(f"{entry.get('program') or 'a program'}{times} {why}{share}")
+    return found
 
 
 def reasons(
@@ -92,6 +118,8 @@ def reasons(
         found.append(f"{result['alloc_fail']:g} allocations failed")
     if series_wanted and not line.get("samples"):
         found.append("no memory sample was taken")
+    if line.get("leftover_processes"):
+        found.append(f"processes outlived it and had to be ended: {line['leftover_processes']}")
     found += _fallback(result) + _cut_short(line, program, args)
     if line.get("exit_status") == DECLARED_VOID and not found:
         found.append("the workload itself says that the run does not count (status 3)")

@@ -131,6 +131,7 @@ void Run::start() {
   report_.sampler.shared = share(workload_cpus, sampler_cpus);
   samples_ = SampleBuffer(capacity_for(job_.timeout_s, job_.sample_ms));
   Process& first = tree_.add(pid_, nullptr);
+  first.announced = true;
   begin_trace(first);
   before_ = read_machine_counters();
   start_ns_ = launch.go();

@@ -71,6 +71,9 @@ int64_t own_cpu_ns(pid_t pid) {
   return used.tv_sec * kNsPerSecond + used.tv_nsec;
 }
 
+// Whom the kernel charges with a process that has ended, at its collection.
+enum class Charged { kUs, kParent, kNobody };
+
 bool same_memory(pid_t one, pid_t other, bool if_unknown) {
   const long compared = syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0);
   return compared < 0 ? if_unknown : compared == 0;
@@ -123,8 +126,9 @@ Process& Tree::add(pid_t pid, const Process* parent) {
   return process;
 }
 
-Process& Tree::forked(pid_t child, const Process& parent, bool vfork) {
-  Process* known = find(child);
+void Tree::forked(pid_t child, const Process& parent, bool vfork) {
+  if (unannounced_.erase(child) != 0) return;  // it has come and gone meanwhile
+  Process* const known = find(child);
   if (known != nullptr && known->announced) {  // a pid used again: its process was lost from sight
     lose(*known);
     living_.erase(child);
@@ -132,7 +136,6 @@ Process& Tree::forked(pid_t child, const Process& parent, bool vfork) {
   Process& process = add(child, &parent);
   process.announced = true;
   if (!process.settled) process.shares_memory = same_memory(parent.pid, child, vfork);
-  return process;
 }
 
 void Tree::executed(Process& process, const char* why) {
@@ -193,41 +196,45 @@ void Tree::lose(const Process& process) {
 std::optional<int> Tree::collect(pid_t pid) {
   Process* const process = find(pid);
   const auto parent = static_cast<pid_t>(stat_field(pid, kParentField));
-  const bool ours = parent == getpid();
-  const bool dropped = !ours && ignores_children(parent);
-  const Process* const follower = find(parent);
-  if (process != nullptr) {
-    const int64_t cpu_ns = own_cpu_ns(pid);
-    if (process->helper) {
-      totals_.helper_cpu_ns += cpu_ns;
-    } else {
-      own_cpu_ns_ += cpu_ns;
-      own_minflt_ += stat_field(pid, kMinorFaultsField);
-      peaks_known_ &= process->peak_kb > 0 || process->shares_memory;
-      if (process->traced && status_field(pid, "\nTracerPid:", 10) != getpid()) {
-        lose(*process);
-      } else {
-        end_image(*process, cpu_ns, false);
-      }
-    }
-  }
+  const Charged charged = parent == getpid()         ? Charged::kUs
+                          : ignores_children(parent) ? Charged::kNobody
+                                                     : Charged::kParent;
+  const int64_t cpu_ns = own_cpu_ns(pid);
+  const int64_t minflt = stat_field(pid, kMinorFaultsField);
+  const bool lost =
+      process != nullptr && process->traced && status_field(pid, "\nTracerPid:", 10) != getpid();
   int status = 0;
   rusage raw{};
   if (wait4(pid, &status, WNOHANG | __WALL, &raw) != pid) return std::nullopt;
   if (process == nullptr) {
-    const auto again = zombies_.find(pid);
-    if (again == zombies_.end()) totals_.processes++;
-    // A helper was taken out of what its parent would be charged with, but nobody was.
+    // One that was not followed, or one collected before as tracer, whose parent never did: then
+    // nobody was charged with it so far (and a helper was taken out of the account all the same).
+    if (zombies_.erase(pid) == 0) totals_.processes++;
     add_usage(usage_, raw, 1);
-    if (again != zombies_.end()) zombies_.erase(again);
     return status;
   }
-  if (!process->helper && (ours || dropped)) add_usage(usage_, raw, 1);
-  if (process->helper && !ours && !dropped && (follower == nullptr || !follower->helper)) {
-    add_usage(usage_, raw, -1);
-    helper_waited_ = true;
+  if (process->helper) {
+    totals_.helper_cpu_ns += cpu_ns;
+    const Process* const starter = find(parent);
+    if (charged == Charged::kParent && (starter == nullptr || !starter->helper)) {
+      add_usage(usage_, raw, -1);
+      helper_waited_ = true;
+    }
+  } else {
+    own_cpu_ns_ += cpu_ns;
+    own_minflt_ += minflt;
+    peaks_known_ &= process->peak_kb > 0 || process->shares_memory;
+    if (charged != Charged::kParent) add_usage(usage_, raw, 1);
+    // Killed before its program had begun, it has done nothing that needs a proof.
+    const bool unbegun = process->entry && WIFSIGNALED(status);
+    if (lost) {
+      lose(*process);
+    } else if (!unbegun) {
+      end_image(*process, cpu_ns, false);
+    }
   }
-  if (!ours) zombies_.insert(pid);
+  if (charged == Charged::kParent) zombies_.insert(pid);
+  if (process->traced && !process->announced) unannounced_.insert(pid);
   living_.erase(pid);
   return status;
 }

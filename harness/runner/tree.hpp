@@ -76,8 +76,8 @@ class Tree {
   // The process `pid`, new or known. A new one runs what `parent` runs; without a parent it is
   // looked at itself.
   Process& add(pid_t pid, const Process* parent);
-  // A fork was reported: `child` has `parent`.
-  Process& forked(pid_t child, const Process& parent, bool vfork);
+  // A fork was reported: `parent` has started `child`.
+  void forked(pid_t child, const Process& parent, bool vfork);
   // It executes another program now. `why` is told should a library never turn up.
   void executed(Process& process, const char* why);
   // Looks for the libraries that `process` lacks so far.
@@ -110,6 +110,8 @@ class Tree {
   std::map<pid_t, Process> living_;
   // Collected as tracer, for a parent that may not collect them: then they are ours once more.
   std::set<pid_t> zombies_;
+  // Collected before the fork that started them was reported.
+  std::set<pid_t> unannounced_;
   Usage usage_;
   TreeTotals totals_;
   int64_t own_cpu_ns_ = 0;  // of every process that was followed

@@ -12,7 +12,7 @@ from harness.measure.disturbance import LIMITS, disturbances
 from harness.measure.metrics import command_metrics, memory_metrics, metrics_of
 from harness.measure.record import Asked, Seen, run_record
 from harness.measure.stats_lines import parse_stats
-from harness.measure.validity import bad_arguments, failure, reasons, unmapped
+from harness.measure.validity import bad_arguments, failure, reasons, unmapped, unproven
 from harness.model import FailureKind, MEASURED, Slot
 
 
@@ -63,6 +63,7 @@ def test_accounting() -> None:
     assert numbers["wall_s"] == pytest.approx(2.4)
     assert numbers["cpu_s"] == pytest.approx(2.0)
     assert numbers["peak_rss_kb"] == 9200
+    assert metrics_of(line(peak_rss_kb=15000))[0]["peak_rss_kb"] == 15000  # of the tree, where it is told
     assert (numbers["minflt"], numbers["ops"], numbers["ops_per_s"]) == (10, 7, 3.5)
     assert texts == {"idle_phase": "joined"}
     assert "nested" not in numbers and "ok" not in numbers  # only flat numbers are figures
@@ -159,6 +160,25 @@ def test_unmapped() -> None:
     assert unmapped(line(), ["/r/arms/a01/lib.so", "/r/arms/a02/lib.so"]) == ["/r/arms/a01/lib.so", "/r/arms/a02/lib.so"]
 
 
+def unproven_entry(why: str, **changes: Any) -> Dict[str, Any]:
+    return {"program": "/bin/x", "why": why, "processes": 1, "cpu_ns": 500_000_000, "peak_kb": 9, "counts": True, **changes}
+
+
+def test_programs_without_the_library_are_named_with_their_reason() -> None:
+    entries = [
+        unproven_entry("static"),
+        unproven_entry("unfollowed", program=None, cpu_ns=0),
+        unproven_entry("environment", processes=3, counts=False),
+    ]
+    assert unproven(line(unproven=entries)) == [
+        "/bin/x is a static program, 25.0% of the CPU time",
+        "a program was started by a thread or by clone, and cannot be followed",
+    ]
+    (small,) = unproven(line(unproven=entries), counting=False)
+    assert small.startswith("/bin/x in 3 processes ran without the library") and small.endswith("25.0% of the CPU time")
+    assert unproven(line()) == []
+
+
 def why(given_line: Dict[str, Any], program: Optional[str] = "bench_burst_idle_v2", args: str = "100 1 2 0 4", **more: Any) -> List[str]:
     asked: Dict[str, Any] = {"missing_figures": [], "series_wanted": True, **more}
     return reasons(given_line, program=program, args=args.split(), **asked)
@@ -175,6 +195,7 @@ def test_a_run_that_did_its_work_counts() -> None:
         ({"result": {"alloc_fail": 2, "idle_phase": "joined"}}, "2 allocations failed"),
         ({"result": None}, "it reported no result"),
         ({"samples": 0}, "no memory sample was taken"),
+        ({"leftover_processes": 2}, "processes outlived it and had to be ended: 2"),
         ({"wall_ns": 1_900_000_000}, "it took 1.90 s, less than 2 cycles of 1 s idleness"),
         ({"marks": MARKS[4:]}, "it marked 1 idle phases (joined) in 2 cycles"),
         ({"marks": [*MARKS[:-1], mark(1900, "end", 0, 1)]}, "phase joined lasted 0.54 s, less than 1 s"),
@@ -226,6 +247,13 @@ def test_the_runner_is_not_a_foreigner() -> None:
     assert disturbances(line(runner_cpu_ns=500_000_000), busy_s=2.6) == []
     assert disturbances(line(runner_cpu_ns=None), busy_s=2.6) == ["other processes used 25% of a CPU"]
     assert disturbances(line(user_ns=None), busy_s=9.0) == []
+
+
+def test_a_sampler_on_the_workloads_cpu_is_told_when_it_took_time() -> None:
+    assert disturbances(line(sampler_shared=True, runner_cpu_ns=48_000_000)) == []
+    assert disturbances(line(sampler_shared=False, runner_cpu_ns=240_000_000)) == []
+    found = disturbances(line(sampler_shared=True, runner_cpu_ns=240_000_000))
+    assert found == ["the sampler used 10.0% of a CPU it shares with the workload"]
 
 
 def test_limits_are_exclusive_and_short_runs_are_not_marked() -> None:

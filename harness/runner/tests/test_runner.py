@@ -95,10 +95,19 @@ def test_cpu_sets_of_workload_and_sampler_differ(run: Run) -> None:
     outcome = run("grep", "Cpus_allowed_list", "/proc/self/status",
                   cpus=[cpus[0]], sampler_cpus=[cpus[-1]])
     assert outcome.stdout.split() == ["Cpus_allowed_list:", str(cpus[0])]
+    assert outcome.line["sampler_shared"] == (len(cpus) == 1)
+    assert outcome.line["sampler"]["workload_cpus"] == [cpus[0]]
     everything = run("grep", "-c", "^processor", "/proc/cpuinfo", sampler_cpus=[cpus[-1]])
     assert everything.line["ok"]
     allowed = run("sh", "-c", "nproc", sampler_cpus=[cpus[-1]]).stdout
     assert int(allowed) == len(cpus), "the sampler's CPU set must not reach the workload"
+
+
+def test_a_sampler_on_a_cpu_of_the_workload_is_told(run: Run) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    line = run("sleep", "0.05", cpus=cpus, sampler_cpus=[cpus[-1]], sample_ms=5).line
+    assert line["sampler_shared"]
+    assert line["sampler"] == {"workload_cpus": cpus, "cpus": [cpus[-1]], "ran_on": [cpus[-1]]}
 
 
 def test_limits_and_thp_switch_reach_the_workload(run: Run) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import json
+import platform
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +15,15 @@ import pytest
 
 from harness.runner.tests.support import (
     FIXTURE,
+    GENEROUS_S,
     PROBE,
+    RUNNER,
     STATIC,
     TREE,
     TRUE,
     Outcome,
     Run,
+    job_of,
     needs_runner,
 )
 
@@ -137,6 +145,11 @@ def test_three_hundred_short_children_are_all_seen(run: Run) -> None:
     assert outcome.line["tree"]["processes"] == 301
 
 
+@pytest.mark.parametrize(("how", "said"), [("stop", "went on"), ("signals", "caught 100")])
+def test_signals_and_job_control_work_in_every_process(run: Run, how: str, said: str) -> None:
+    assert run("sh", "-c", f"{FIXTURE} {how}; exit 0", preload=LIBRARY).stdout == said + "\n"
+
+
 # Helpers
 
 
@@ -190,6 +203,40 @@ def test_a_process_nobody_waits_for_is_accounted(run: Run, how: str, traced: boo
     assert outcome.line["leftover_processes"] == 0
 
 
+# Where tracing is forbidden
+
+
+def forbid_ptrace() -> None:
+    """By a system call filter, as containers do; nothing follows but the account and the subreaper."""
+    numbers = {"x86_64": 101, "aarch64": 117}
+    code = [
+        (0x20, 0, 0, 0),  # load the number of the call
+        (0x15, 0, 1, numbers[platform.machine()]),
+        (0x06, 0, 0, 0x00050000 | errno.EPERM),
+        (0x06, 0, 0, 0x7FFF0000),  # allow
+    ]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in code))
+    header = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(program)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, header) == 0  # PR_SET_SECCOMP, a filter
+
+
+def run_untraced(folder: Path, *argv: object, **more: Any) -> Outcome:
+    done = subprocess.run([str(RUNNER), "-"], input=json.dumps(job_of(folder, *argv, **more)), text=True,
+                          capture_output=True, preexec_fn=forbid_ptrace, timeout=GENEROUS_S)
+    return Outcome(done.returncode, json.loads(done.stdout), done.stderr, folder)
+
+
+def test_without_tracing_nothing_is_proved_but_all_is_accounted(tmp_path: Path) -> None:
+    refused = run_untraced(tmp_path, TRUE, preload=LIBRARY)
+    assert refused.status == 5 and "ptrace" in refused.line["error"]
+    outcome = run_untraced(tmp_path, TREE, "orphan", 200)
+    assert outcome.line["ok"] and not outcome.line["tree"]["followed"] and cpu_s(outcome) >= 0.2
+    outcome = run_untraced(tmp_path, TREE, "daemon", 64)
+    assert outcome.line["leftover_processes"] == 1 and outcome.line["max_rss_kb"] >= 64 * MIB
+
+
 # Nobody gets away
 
 
@@ -216,8 +263,10 @@ def test_processes_that_multiply_are_all_ended(run: Run, tmp_path: Path, how: st
     program = tmp_path / "multiply"  # a file of its own, to find its processes by
     program.write_bytes(TREE.read_bytes())
     program.chmod(0o755)
-    more: dict[str, Any] = {"preload": LIBRARY} if traced else {}
-    outcome = run(program, how, timeout_s=0.3, **more)
+    if traced:
+        outcome = run(program, how, timeout_s=0.3, preload=LIBRARY)
+    else:
+        outcome = run_untraced(tmp_path, program, how, timeout_s=0.3)
     assert outcome.status == 0 and outcome.line["leftover_processes"] >= 1
     assert outcome.line["timed_out"] == (how == "bomb")
     assert still_there(program) == []

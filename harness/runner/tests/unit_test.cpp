@@ -4,6 +4,7 @@
 
 #include "error.hpp"
 #include "job.hpp"
+#include "ledger.hpp"
 #include "machine.hpp"
 #include "marks.hpp"
 #include "memory.hpp"
@@ -162,13 +163,66 @@ void null_means_the_default() {
   CHECK(parse_job(job_with(R"(, "stdout_path": 3)")).output.inherited_fd == 3);
 }
 
+Share share_of(const char* program, int64_t cpu_ns, Found found) {
+  Share share;
+  share.program = program;
+  share.cpu_ns = cpu_ns;
+  share.found = found;
+  return share;
+}
+
+void a_program_without_a_library_counts_by_its_share() {
+  constexpr Found kBoth = 3;
+  const auto proved = [](auto&& close_all) {
+    Ledger ledger(kBoth, false);
+    ledger.close(share_of("good", 9000, kBoth));
+    close_all(ledger);
+    ledger.judge(10000, 1000);
+    return ledger.proved();
+  };
+  CHECK(proved([](Ledger&) {}) == kBoth);
+  CHECK(proved([](Ledger& all) { all.close(share_of("bad", 100, 1)); }) == kBoth);
+  CHECK(proved([](Ledger& all) { all.close(share_of("bad", 101, 1)); }) == 1);
+  // Small ones are summed up, over processes and over programs.
+  CHECK(proved([](Ledger& all) {
+          for (int i = 0; i < 3; i++) all.close(share_of("bad", 40, 1));
+        }) == 1);
+  CHECK(proved([](Ledger& all) {
+          for (const char* name : {"bad", "worse", "worst"}) all.close(share_of(name, 40, 2));
+        }) == 2);
+  Share large = share_of("large", 1, 0);
+  large.peak_kb = 50;
+  CHECK(proved([&](Ledger& all) { all.close(large); }) == kBoth);
+  large.peak_kb = 51;
+  CHECK(proved([&](Ledger& all) { all.close(large); }) == 0);
+  Share marked = share_of("marked", 0, 1);
+  marked.decisive = true;
+  CHECK(proved([&](Ledger& all) { all.close(marked); }) == 1);
+}
+
+void only_a_wrapper_before_the_library_is_excused() {
+  Share wrapper = share_of("env", 5000, 0);
+  wrapper.replaced = true;
+  for (const bool added_later : {false, true}) {
+    Ledger ledger(1, added_later);
+    ledger.close(wrapper);
+    ledger.judge(10000, 1000);
+    CHECK(ledger.proved() == 0);  // nobody had it
+    ledger.close(share_of("good", 5000, 1));
+    ledger.judge(10000, 1000);
+    CHECK(ledger.proved() == (added_later ? 1U : 0U));
+  }
+}
+
 }  // namespace
 
 int main() {
   for (void (*const test)() :
        {a_mark_is_time_phase_cycle, a_mapping_is_read_from_its_line, memory_texts_are_parsed,
         machine_texts_are_parsed, deadlines_are_absolute, the_buffer_is_bounded_and_ordered,
-        a_job_is_complete_or_refused, the_preload_is_always_expected, null_means_the_default}) {
+        a_job_is_complete_or_refused, the_preload_is_always_expected, null_means_the_default,
+        a_program_without_a_library_counts_by_its_share,
+        only_a_wrapper_before_the_library_is_excused}) {
     test();
   }
   return failures == 0 ? 0 : 1;
