@@ -79,6 +79,7 @@ _WHY_UNPROVEN = {
     "static": "is a static program",
     "privileged": "is setuid or otherwise privileged",
     "foreign": "is of another word size",
+    "unreadable": "may be executed but not looked into",
     "environment": "ran without the library: its environment was cleared, or it could not be loaded",
     "lost": "called exec from a thread, and was lost from sight",
     "unfollowed": "was started by a thread or by clone, and cannot be followed",

@@ -59,6 +59,7 @@ Loaded loaded_program(pid_t pid) {
   }
   if (linker == 0) loaded.why = "static";
   if (!loaded.entry) loaded.why = "foreign";  // the vector of a 32-bit program has other entries
+  if (auxv.empty()) loaded.why = "unreadable";
   return loaded;
 }
 

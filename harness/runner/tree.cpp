@@ -28,10 +28,13 @@ std::string proc_path(pid_t pid, const char* file) {
   return "/proc/" + std::to_string(pid) + "/" + file;
 }
 
+// Path of the file, or, of a program that may not be looked into, its name in brackets.
 std::string program_of(pid_t pid) {
   char path[PATH_MAX];
   const ssize_t length = readlink(proc_path(pid, "exe").c_str(), path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<size_t>(length)) : "";
+  if (length > 0) return std::string(path, static_cast<size_t>(length));
+  const std::string name = read_proc(proc_path(pid, "comm")).value_or("?\n");
+  return "[" + name.substr(0, name.find('\n')) + "]";
 }
 
 bool is_helper(pid_t pid) {
@@ -271,7 +274,13 @@ std::optional<Rollup> Tree::rollup() {
 int64_t Tree::peak_kb() const { return std::max(usage_.max_rss_kb, summed_peak_kb_); }
 
 void Tree::close() {
-  for (const auto& [pid, process] : living_) lose(process);
+  for (auto& [pid, process] : living_) {
+    if (process.traced) {
+      lose(process);
+    } else {  // its parent has collected it; what it used is among that of the unfollowed
+      end_image(process, process.image_cpu_ns, false);
+    }
+  }
   living_.clear();
   // The peak that wait4 tells of a parent is the largest of its children, helpers or not.
   if (helper_waited_ && peaks_known_) usage_.max_rss_kb = largest_kb_;

@@ -78,18 +78,42 @@ int by_vfork(char** command) {
 }
 
 pid_t fork_seen() { return fork(); }
-// Without SIGCHLD as its exit signal, so that neither a plain wait nor a tracer of forks sees it.
-pid_t fork_unseen() {
-  return static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr));
+pid_t clone_with(unsigned long flags) {
+  return static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr));
 }
 
-int by_clone(char** command) {
-  const pid_t child = fork_unseen();
+// Without SIGCHLD as its exit signal, so that neither a plain wait nor a tracer of forks sees it.
+pid_t fork_unseen() { return clone_with(0); }
+
+// As fork, but kept from tracers.
+pid_t fork_untraced() { return clone_with(CLONE_UNTRACED | SIGCHLD); }
+
+// A brother instead of a child.
+pid_t fork_beside() { return clone_with(CLONE_PARENT | SIGCHLD); }
+
+int by_fork(pid_t (*fork_one)(), char** command) {
+  const pid_t child = fork_one();
   if (child == 0) {
     execv(command[0], command);
     _exit(94);
   }
+  if (fork_one == fork_beside) return usleep(200000);
   return wait_for(child);
+}
+
+// It marks, and cannot be followed.
+int mark_unseen() {
+  const int fd = std::atoi(std::getenv("HZ_PHASE_FD"));
+  const pid_t child = fork_unseen();
+  if (child != 0) return wait_for(child);
+  touch(8);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  char line[64];
+  const int length =
+      std::snprintf(line, sizeof line, "%lld burst 0\n", now.tv_sec * 1000000000LL + now.tv_nsec);
+  char byte;
+  _exit(write(fd, line, static_cast<size_t>(length)) == length && read(fd, &byte, 1) == 1 ? 0 : 95);
 }
 
 int by_thread(char** command) {
@@ -192,7 +216,10 @@ int main(int argc, char** argv) {
   if (what == "together") return together(static_cast<size_t>(number));
   if (what == "borrow") return borrow(static_cast<size_t>(number));
   if (what == "vfork") return by_vfork(command);
-  if (what == "clone") return by_clone(command);
+  if (what == "clone") return by_fork(fork_unseen, command);
+  if (what == "untraced") return by_fork(fork_untraced, command);
+  if (what == "beside") return by_fork(fork_beside, command);
+  if (what == "mark-unseen") return mark_unseen();
   if (what == "thread") return by_thread(command);
   if (what == "exec-in-thread") return exec_in_thread(command);
   if (what == "again") return again(argv[0], number);

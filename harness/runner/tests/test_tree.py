@@ -56,6 +56,7 @@ def cpu_s(outcome: Outcome) -> float:
         f"echo x | {STATIC} 64 | cat",
         f"setsid {STATIC} 64; exit 0",
         f"{TREE} vfork {STATIC} 64; exit 0",
+        f"{TREE} beside {STATIC} 64; exit 0",
         f"({STATIC} 64 &) ; wait; {FIXTURE} touch 64; sleep 0.2",
         f"i=0; while [ $i -lt 100 ]; do {STATIC}; i=$((i+1)); done",
     ],
@@ -97,7 +98,7 @@ def test_a_32_bit_program_is_foreign(run: Run, tmp_path: Path) -> None:
     assert not proved(outcome) and named(outcome) == {"small": "foreign"}
 
 
-@pytest.mark.parametrize("how", ["clone", "thread"])
+@pytest.mark.parametrize("how", ["clone", "untraced", "thread"])
 def test_a_program_that_cannot_be_followed_is_noticed(run: Run, how: str) -> None:
     outcome = run(TREE, how, STATIC, 64, preload=LIBRARY)
     assert outcome.line["exit_status"] == 0
@@ -148,6 +149,13 @@ def test_three_hundred_short_children_are_all_seen(run: Run) -> None:
 @pytest.mark.parametrize(("how", "said"), [("stop", "went on"), ("signals", "caught 100")])
 def test_signals_and_job_control_work_in_every_process(run: Run, how: str, said: str) -> None:
     assert run("sh", "-c", f"{FIXTURE} {how}; exit 0", preload=LIBRARY).stdout == said + "\n"
+
+
+def test_marks_of_a_process_that_is_not_followed_are_read_and_noticed(run: Run) -> None:
+    outcome = run(TREE, "mark-unseen", preload=LIBRARY)
+    [mark] = outcome.line["marks"]
+    assert outcome.line["ok"] and mark["rss_kb"] >= 8 * MIB
+    assert not proved(outcome) and named(outcome) == {"?": "unfollowed"}
 
 
 # Helpers
