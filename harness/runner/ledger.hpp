@@ -34,9 +34,9 @@ struct Share {
 // All that one program did without a library.
 struct Unproven {
   std::string program;
-  // "static", "privileged" (setuid and the like), "foreign" (another word size), "unreadable" (its
-  // file may be executed but not read), "environment" (the linker was not told, or could not),
-  // "lost" (a thread called exec), "unfollowed" (started by a thread, or by clone without SIGCHLD).
+  // "static", "privileged" (setuid and the like), "foreign" (another word size), "unreadable" (it
+  // may be executed but not read), "environment" (the linker was not told, or could not), "lost" (a
+  // thread called exec), "unfollowed" (started by a thread, or by clone without SIGCHLD).
   std::string why;
   Found missing = 0;
   int64_t processes = 0;

@@ -34,7 +34,7 @@ std::string program_of(pid_t pid) {
   const ssize_t length = readlink(proc_path(pid, "exe").c_str(), path, sizeof path);
   if (length > 0) return std::string(path, static_cast<size_t>(length));
   const std::string name = read_proc(proc_path(pid, "comm")).value_or("?\n");
-  return "[" + name.substr(0, name.find('\n')) + "]";
+  return std::string("[").append(name, 0, name.find('\n')).append("]");
 }
 
 bool is_helper(pid_t pid) {
