@@ -228,8 +228,8 @@ std::optional<int> Tree::collect(pid_t pid) {
     own_minflt_ += minflt;
     peaks_known_ &= process->peak_kb > 0 || process->shares_memory;
     if (charged != Charged::kParent) add_usage(usage_, raw, 1);
-    // Killed before its program had begun, it has done nothing that needs a proof.
-    const bool unbegun = process->entry && WIFSIGNALED(status);
+    // Killed while it was still being linked, it has done nothing that needs a proof.
+    const bool unbegun = process->entry && WIFSIGNALED(status) && !complete(*process);
     if (lost) {
       lose(*process);
     } else if (!unbegun) {

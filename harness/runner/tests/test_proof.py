@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ def test_a_preload_is_proved_even_in_the_shortest_program(run: Run) -> None:
     assert entry["found"] and entry["inode"] == PROBE.stat().st_ino
     assert entry["path"] == str(PROBE) and entry["seen_at"] == "entry"
     assert outcome.line["ok"]
+
+
+def test_a_library_that_crashes_before_the_program_begins_was_there(run: Run) -> None:
+    outcome = run(TRUE, preload=str(PROBE), env={"PROBE_CRASHES": "1"})
+    assert outcome.line["signal"] == signal.SIGSEGV and outcome.found() == {PROBE.name: True}
 
 
 def test_a_static_program_has_no_preload(run: Run) -> None:
