@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <string>
 
@@ -63,9 +64,10 @@ Rollup& Rollup::operator+=(const Rollup& other) {
   return *this;
 }
 
-void StatmReader::open(pid_t pid) {
+bool StatmReader::open(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/statm";
   fd_ = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd_ || (errno != EMFILE && errno != ENFILE);
 }
 
 std::optional<Statm> StatmReader::read() const {

@@ -34,7 +34,8 @@ struct Rollup {
 // Keeps /proc/PID/statm open: the descriptor stays good across exec and costs one pread a sample.
 class StatmReader {
  public:
-  void open(pid_t pid);
+  // False when no descriptor is left for it.
+  bool open(pid_t pid);
   // Nothing once the process has no memory any more (it is a zombie or gone).
   std::optional<Statm> read() const;
 

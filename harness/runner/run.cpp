@@ -34,6 +34,14 @@ constexpr int kEventsInARow = 64;
 
 int64_t to_ns(const timeval& time) { return time.tv_sec * kNsPerSecond + time.tv_usec * 1000; }
 
+// A descriptor a process of the tree is kept, and the usual limit is a thousand.
+void use_every_descriptor() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 std::vector<int> list_of(const cpu_set_t& cpus) {
   std::vector<int> list;
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -124,6 +132,7 @@ void Run::start() {
   pid_ = launch.pid();
   const KillOnUnwind guard(pid_);
   // From here on nothing is inherited: the fork is behind us.
+  use_every_descriptor();
   prctl(PR_SET_TIMERSLACK, 1);
   sched_setaffinity(0, sizeof sampler_cpus, &sampler_cpus);
   report_.sampler.workload_cpus = list_of(workload_cpus);
@@ -354,6 +363,9 @@ void Run::end_tree() {
                                      .collect = [this](pid_t pid) { tree_.collect(pid); }});
   report_.leftover_processes = ended.killed;
   if (!ended.all_gone) report_.note("a process of the workload does not die of SIGKILL");
+  if (!tree_.totals().all_watched) {
+    report_.note("more processes at once than the runner has descriptors; raise ulimit -n");
+  }
   tree_.close();
   report_.usage = tree_.usage();
   report_.tree = tree_.totals();

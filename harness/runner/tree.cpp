@@ -111,7 +111,7 @@ Process& Tree::add(pid_t pid, const Process* parent) {
   zombies_.erase(pid);
   Process& process = living_[pid];
   process.pid = pid;
-  process.statm.open(pid);
+  totals_.all_watched &= process.statm.open(pid);
   if (parent != nullptr) {
     process.program = parent->program;
     process.why = parent->why;

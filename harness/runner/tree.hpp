@@ -64,6 +64,7 @@ struct TreeTotals {
   int64_t helpers = 0;
   int64_t helper_cpu_ns = 0;
   bool unfollowed = false;  // some process was not followed
+  bool all_watched = true;  // the memory of each that was followed could be read
   int64_t unfollowed_cpu_ns = 0;
 };
 

@@ -39,7 +39,8 @@ def proved(outcome: Outcome) -> bool:
 
 def named(outcome: Outcome) -> dict[str, str]:
     """Of the programs that leave the run unproved: name and reason."""
-    return {Path(entry["program"] or "?").name: entry["why"] for entry in outcome.line["unproven"] if entry["counts"]}
+    counting = [entry for entry in outcome.line["unproven"] if entry["counts"]]
+    return {Path(entry["program"] or "?").name: entry["why"] for entry in counting}
 
 
 def cpu_s(outcome: Outcome) -> float:
@@ -72,9 +73,9 @@ def test_a_program_with_an_emptied_environment_cannot_hide_either(run: Run) -> N
     assert not proved(outcome) and named(outcome) == {FIXTURE.name: "environment"}
 
 
-def test_a_static_program_that_becomes_a_proved_one_is_not_excused(run: Run, tmp_path: Path) -> None:
-    outcome = run("env", "-i", "sh", "-c", f"i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done; LD_PRELOAD={PROBE} exec {TRUE}",
-                  preload=LIBRARY)
+def test_an_unproved_program_that_becomes_a_proved_one_is_not_excused(run: Run) -> None:
+    work = "i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done"
+    outcome = run("env", "-i", "sh", "-c", f"{work}; LD_PRELOAD={PROBE} exec {TRUE}", preload=LIBRARY)
     assert not proved(outcome) and list(named(outcome).values()) == ["environment"]
 
 
@@ -190,6 +191,17 @@ def test_memory_is_the_sum_over_the_tree(run: Run, tmp_path: Path) -> None:
     assert 60 * MIB <= outcome.line["max_rss_kb"] < 80 * MIB
     assert 120 * MIB <= outcome.line["peak_rss_kb"] < 140 * MIB
     assert 120 * MIB <= max(int(row["rss_kb"]) for row in outcome.rows()) <= outcome.line["peak_rss_kb"]
+
+
+@pytest.mark.parametrize(("hard", "ok"), [(4096, True), (80, False)])
+def test_a_tree_too_wide_to_watch_is_an_error(tmp_path: Path, hard: int, ok: bool) -> None:
+    script = "for i in $(seq 100); do sleep 1000 & all=\"$all $!\"; done; sleep 0.1; kill $all; wait"
+    narrow = f"ulimit -Sn 80 && ulimit -Hn {hard} && exec {RUNNER} -"
+    done = subprocess.run(["sh", "-c", narrow], input=json.dumps(job_of(tmp_path, "sh", "-c", script)),
+                          text=True, capture_output=True, timeout=GENEROUS_S)
+    line = json.loads(done.stdout)
+    assert line["ok"] == ok and line["exit_status"] == 0
+    assert ok or "descriptors" in line["error"]
 
 
 def test_borrowed_memory_is_counted_once(run: Run, tmp_path: Path) -> None:
