@@ -124,17 +124,35 @@ char state_of(pid_t pid) {
   return state;
 }
 
-// Stops itself; a child of its own sees that it stands still and lets it go on.
+// Stops itself; a child of its own lets it go on whenever it stands still (a tracer may hold it for
+// a moment as well, which looks the same).
 int stop() {
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child == 0) {
-    while (std::strchr("Tt", state_of(parent)) == nullptr) usleep(1000);
-    kill(parent, SIGCONT);
-    std::_Exit(0);
+    for (;; usleep(1000)) {
+      if (std::strchr("Tt", state_of(parent)) != nullptr) kill(parent, SIGCONT);
+    }
   }
   raise(SIGSTOP);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  std::printf("went on\n");
+  return 0;
+}
+
+// Its child stops itself; that the stop is real, the kernel tells the parent.
+int stop_child() {
+  const pid_t child = fork();
+  if (child == 0) {
+    raise(SIGSTOP);
+    std::_Exit(0);
+  }
   int status = 0;
+  if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) return 96;
+  usleep(20000);
+  if (state_of(child) != 'T' && state_of(child) != 't') return 97;
+  kill(child, SIGCONT);
   waitpid(child, &status, 0);
   std::printf("went on\n");
   return WEXITSTATUS(status);
@@ -188,6 +206,7 @@ int main(int argc, char** argv) {
   if (what == "no-park") return no_park();
   if (what == "signals") return signals();
   if (what == "stop") return stop();
+  if (what == "stop-child") return stop_child();
   if (what == "dlopen") return open_library(argument);
   if (what == "thread-exit") return thread_exit(argument);
   if (what == "crash") return crash();

@@ -147,7 +147,7 @@ def test_three_hundred_short_children_are_all_seen(run: Run) -> None:
     assert outcome.line["tree"]["processes"] == 301
 
 
-@pytest.mark.parametrize(("how", "said"), [("stop", "went on"), ("signals", "caught 100")])
+@pytest.mark.parametrize(("how", "said"), [("stop", "went on"), ("stop-child", "went on"), ("signals", "caught 100")])
 def test_signals_and_job_control_work_in_every_process(run: Run, how: str, said: str) -> None:
     assert run("sh", "-c", f"{FIXTURE} {how}; exit 0", preload=LIBRARY).stdout == said + "\n"
 
