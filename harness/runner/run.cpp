@@ -28,6 +28,9 @@ namespace {
 // After SIGKILL only a process stuck in the kernel is still there; waiting longer helps nobody.
 constexpr int64_t kDeathWaitNs = 30 * kNsPerSecond;
 
+constexpr const char kDoesNotWait[] =
+    "the workload does not wait at its phase marks; memory read there is of later";
+
 // So many events are served in a row before samples and the time limit are looked at again: a tree
 // that forks for ever must not keep the runner from ending it.
 constexpr int kEventsInARow = 64;
@@ -116,6 +119,7 @@ class Run {
   int64_t end_ns_ = 0;
   int64_t held_ns_ = 0;
   int64_t kill_ns_ = 0;         // when the workload was killed, 0: it was not
+  bool unreleased_ = false;     // marks were found whose writer had not been let go
   bool more_children_ = false;  // events were left for the next turn
   bool ended_ = false;
 };
@@ -192,7 +196,7 @@ void Run::watch() {
     wait_for_event(signals, marks, result);
     if (signals) on_signals();
     if (more_children_) on_children();
-    if (marks) on_marks(true);
+    if (marks && !ended_) on_marks(true);
     if (result) result_.receive();
     if (!ended_) on_time(monotonic_ns());
   }
@@ -260,6 +264,7 @@ void Run::on_marks(bool parked) {
     marks_.release();
   }
   for (const Mark& mark : arrived) read_mark(mark, parked);
+  unreleased_ = !parked && !arrived.empty();
 }
 
 void Run::read_mark(const Mark& mark, bool parked) {
@@ -293,7 +298,7 @@ void Run::read_mark(const Mark& mark, bool parked) {
   held_ns_ += std::clamp<int64_t>(now - mark.at_ns, 0, now - start_ns_);
   deadlines_.skip(now);
   if (!marks_.release()) {
-    report_.note("the workload does not wait at its phase marks; memory read there is of later");
+    report_.note(kDoesNotWait);
   }
 }
 
@@ -343,6 +348,7 @@ void Run::stop_workload() {
 
 void Run::account(int status) {
   if (WIFEXITED(status)) report_.exit_status = WEXITSTATUS(status);
+  if (WIFEXITED(status) && unreleased_) report_.note(kDoesNotWait);
   if (WIFSIGNALED(status)) report_.signal = WTERMSIG(status);
   report_.held_ns = held_ns_;
   report_.wall_ns = end_ns_ - start_ns_ - held_ns_;
