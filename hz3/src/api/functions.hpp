@@ -6,6 +6,7 @@
 
 #include "heap/heap.hpp"
 #include "hz3/hz3.h"
+#include "policy/points.hpp"
 
 namespace hz3 {
 

@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 #include "heap/threads.hpp"
-#include "observe/stats.hpp"
+#include "policy/points.hpp"
 
 namespace hz3 {
 
@@ -17,7 +17,7 @@ namespace detail {
 
 inline void before_fork() {
   g_registry.lock.lock();
-  for (TransferClass& transfer : g_transfer) transfer.lock.lock();
+  each_box_lock([](os::Lock& lock) { lock.lock(); });
   for (Shard& shard : g_shards) shard.lock.lock();
   g_large_cache.lock().lock();
   g_arenas.lock.lock();
@@ -29,7 +29,7 @@ inline void after_fork_in_parent() {
   g_arenas.lock.unlock();
   g_large_cache.lock().unlock();
   for (Shard& shard : g_shards) shard.lock.unlock();
-  for (TransferClass& transfer : g_transfer) transfer.lock.unlock();
+  each_box_lock([](os::Lock& lock) { lock.unlock(); });
   g_registry.lock.unlock();
 }
 
@@ -41,7 +41,7 @@ inline void after_fork_in_child() {
     shard.lock.reset();
     shard.threads.store(0, std::memory_order_relaxed);
   }
-  for (TransferClass& transfer : g_transfer) transfer.lock.reset();
+  each_box_lock([](os::Lock& lock) { lock.reset(); });
   g_registry.lock.reset();
   if (ThreadCache* cache = t_cache; is_real(cache))
     cache->home->threads.store(1, std::memory_order_relaxed);

@@ -274,6 +274,7 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
   run.free_blocks = block;
   --run.live;
   file_run(shard, run);
+  if (run.live == 0) on_run_empty(shard, run);
 }
 
 }  // namespace detail

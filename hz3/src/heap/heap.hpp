@@ -12,7 +12,6 @@
 #include "heap/large.hpp"
 #include "heap/threads.hpp"
 #include "os/next_allocator.hpp"
-#include "release/trim.hpp"
 
 namespace hz3 {
 
@@ -71,7 +70,7 @@ template <typename Attempt>
 [[gnu::noinline, gnu::cold]] void* retry_after_trim(Attempt attempt) {
   {
     const KeepErrno keep;
-    trim_all();
+    on_memory_refused();
   }
   void* block = attempt();
   return block != nullptr ? block : out_of_memory();

@@ -12,6 +12,7 @@
 
 #include <atomic>
 
+#include "heap/points.hpp"
 #include "heap/segment.hpp"
 #include "release/boundary.hpp"
 
@@ -135,6 +136,7 @@ inline void release_run(Shard& shard, Run& run, ReleaseReason reason) {
   detail::unfile_run(shard, run);
   detail::count_free_pages(shard, segment.kind, static_cast<std::int32_t>(pages));
   release_range_definitely_free(segment, first_page(segment, run), pages, reason);
+  if (is_empty(segment)) on_segment_empty(shard, segment);
 }
 
 // Releases up to `budget` empty runs of one class; returns how many. The caller holds the lock.

@@ -13,6 +13,7 @@
 // cache, except in a forked child.
 #pragma once
 
+#include "heap/points.hpp"
 #include "remote/transfer_cache.hpp"
 
 namespace hz3 {
@@ -156,7 +157,7 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
 // Fills an empty bin from the central store and returns one block more; nullptr without memory.
 inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   grow_bin(cache, c);
-  cache.history[c].refilled = true;
+  on_refill(cache, c);
   Bin& bin = cache.bins[c];
   std::uint32_t wanted = bin.limit / 2 + 1;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
@@ -177,7 +178,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
 inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
   if (!grow_bin(cache, c)) {
-    if (cache.history[c].overflows < UINT8_MAX) ++cache.history[c].overflows;
+    on_overflow(cache, c);
     if (bin.limit == 0) {  // a class that is not cached
       link_of(block) = nullptr;
       give_back({block, 1});

@@ -15,7 +15,6 @@
 #include "heap/tables.hpp"
 #include "heap/thread_cache.hpp"
 #include "release/epoch.hpp"
-#include "release/thread_exit_boxes.hpp"
 
 namespace hz3 {
 
@@ -49,39 +48,9 @@ inline void leave_shard(Shard& shard) {
   shard.threads.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// The boxes' lines count thread exits, however many shards an exit looks at.
-inline void count_thread_exit() {
-  g_retire_stats.dtor_calls.add(1);
-  g_page_purge_stats.dtor_calls.add(1);
-  g_observe_stats.dtor_calls.add(1);
-  g_hard_purge_stats.dtor_calls.add(1);
-}
-
-inline void release_at_exit(Shard& shard) {
-  os::LockGuard guard(shard.lock);
-  retire_small_runs(shard);
-  retire_sub4k_runs(shard);
-  drain_medium_runs(shard);
-  const bool purge = worth_purging(shard);
-  if (purge) purge_small_segments(shard);
-  observe_small_segments(shard);
-  if (purge) hard_purge_medium(shard);
-}
-
-// Shards without threads hold what their blocks' users freed after the owner had ended.
-inline void release_dead_shards() {
-  if constexpr (!flag::S61_DTOR_HARD_PURGE && !flag::S62_RETIRE) return;
-  for (Shard& shard : g_shards) {
-    if (shard.threads.load(std::memory_order_relaxed) != 0) continue;
-    const bool anything = shard.offers[0].load(std::memory_order_relaxed) != 0 ||
-                          shard.offers[1].load(std::memory_order_relaxed) != 0;
-    if (anything) release_at_exit(shard);
-  }
-}
-
 // The exit hook. The order is fixed: policies, medium blocks, small blocks, sub4k blocks, then the
-// boxes in the order of thread_exit_boxes.hpp; the shard is left last, so no new thread can take it
-// while it is being emptied.
+// boxes of on_thread_exit; the shard is left last, so no new thread can take it while it is being
+// emptied.
 inline void end_thread(void* argument) {
   auto& cache = *static_cast<ThreadCache*>(argument);
   run_epoch(cache);
@@ -89,10 +58,7 @@ inline void end_thread(void* argument) {
   flush_bins(cache, 1, kFirstSub4k);
   flush_bins(cache, kFirstSub4k, kFirstMedium);
   t_cache = const_cast<ThreadCache*>(&kEndedCache);
-  count_thread_exit();
-  drain_transfers();
-  release_at_exit(*cache.home);
-  release_dead_shards();
+  on_thread_exit(*cache.home);
   leave_shard(*cache.home);
   g_cache_pool.release(&cache);
 }

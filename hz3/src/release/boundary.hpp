@@ -10,6 +10,11 @@
 
 namespace hz3 {
 
+struct BoundaryStats {
+  Counter calls, pages, small_pages, sub4k_pages, medium_pages;
+};
+inline constinit BoundaryStats g_boundary_stats;
+
 enum class ReleaseReason : std::uint8_t {
   kSmallPageRetire = 1,
   kSub4kRunRetire = 2,
@@ -56,6 +61,15 @@ inline void release_range_definitely_free(Segment& segment, std::uint32_t page, 
   for (std::uint32_t i = 0; i < pages; ++i)
     __atomic_store_n(&map[i], std::uint8_t{0}, __ATOMIC_RELAXED);
   detail::count_release(pages, reason);
+}
+
+inline void print_boundary_stats() {
+  const auto& s = g_boundary_stats;
+  print_line("HZ3_S65_BOUNDARY", {{"calls", s.calls},
+                                  {"pages", s.pages},
+                                  {"small_pages", s.small_pages},
+                                  {"sub4k_pages", s.sub4k_pages},
+                                  {"medium_pages", s.medium_pages}});
 }
 
 }  // namespace hz3

@@ -3,7 +3,9 @@
 // stay.
 #pragma once
 
-#include "heap/threads.hpp"
+#include "heap/large_cache.hpp"
+#include "heap/thread_cache.hpp"
+#include "release/purge.hpp"
 
 namespace hz3 {
 
@@ -13,15 +15,12 @@ inline bool trim_shard(Shard& shard) {
   os::LockGuard guard(shard.lock);
   for (std::uint32_t c = 1; c < kClasses; ++c) release_empty_runs(shard, c, reason_of_class(c));
   bool any = false;
-  PagePurgeStats uncounted;  // the boxes' counters are about thread exit
+  PurgeBudget budget;
   for (List<Segment>& list : shard.segments) {
     Segment* next = nullptr;
     for (Segment* s = list.front(); s != nullptr; s = next) {
       next = s->next;
-      if (is_empty(*s))
-        any |= close_segment(shard, *s);
-      else
-        any |= purge_free_pages(*s, UINT32_MAX, uncounted).pages > 0;
+      any |= purge_segment(shard, *s, budget).any();
     }
   }
   return any;

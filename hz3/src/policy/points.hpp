@@ -1,0 +1,88 @@
+// The boxes that act at each point (heap/points.hpp), in order. A box is a file of its own, its
+// flag, its counters, and one line in each list it is in; no box names another. A box that is off
+// compiles to nothing.
+#pragma once
+
+#include "heap/threads.hpp"
+#include "release/cache_decay.hpp"
+#include "release/exit_keep.hpp"
+#include "release/hard_purge.hpp"
+#include "release/observe_small.hpp"
+#include "release/purge_small.hpp"
+#include "release/retire.hpp"
+#include "release/trim.hpp"
+
+namespace hz3 {
+
+inline void on_refill(ThreadCache& cache, std::uint32_t c) {
+  note_refill(cache, c);  // S58
+}
+
+inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
+  note_overflow(cache, c);  // S58
+}
+
+inline void on_run_empty(Shard&, Run&) {}
+
+inline void on_segment_empty(Shard&, Segment&) {}
+
+inline void on_epoch(ThreadCache& cache) {
+  decay_cache(cache);  // S58
+  expire_large_cache(os::now_ms());
+}
+
+namespace detail {
+
+// The part of a thread's exit that works on one shard, under its lock: first what makes pages free,
+// then what gives them back.
+inline void release_at_exit(Shard& shard) {
+  os::LockGuard guard(shard.lock);
+  retire_small_runs(shard);                 // S62-1
+  retire_sub4k_runs(shard);                 // S62-1b
+  drain_medium_runs(shard);                 // S61
+  const bool purge = worth_purging(shard);  // S309
+  if (purge) purge_small_segments(shard);   // S62-2
+  observe_small_segments(shard);            // S62-0
+  if (purge) hard_purge_medium(shard);      // S61
+}
+
+// Shards without threads hold what their blocks' users freed after the owner had ended.
+inline void release_dead_shards() {
+  if constexpr (!flag::S61_DTOR_HARD_PURGE && !flag::S62_RETIRE) return;
+  for (Shard& shard : g_shards) {
+    if (shard.threads.load(std::memory_order_relaxed) != 0) continue;
+    const bool anything = shard.offers[0].load(std::memory_order_relaxed) != 0 ||
+                          shard.offers[1].load(std::memory_order_relaxed) != 0;
+    if (anything) release_at_exit(shard);
+  }
+}
+
+}  // namespace detail
+
+inline void on_thread_exit(Shard& home) {
+  g_thread_exits.add(1);
+  drain_transfers();
+  detail::release_at_exit(home);
+  detail::release_dead_shards();
+}
+
+inline void on_memory_refused() { trim_all(); }
+
+template <typename Visit>
+void each_box_lock(Visit visit) {
+  for (TransferClass& transfer : g_transfer) visit(transfer.lock);
+}
+
+// The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
+inline void print_stats() {
+  if constexpr (!flag::STATS) return;
+  print_decay_stats();         // S58
+  print_retire_stats();        // S62-1
+  print_sub4k_retire_stats();  // S62-1b
+  print_page_purge_stats();    // S62-2
+  print_observe_stats();       // S62-0
+  print_hard_purge_stats();    // S61
+  print_boundary_stats();      // S65-0
+}
+
+}  // namespace hz3

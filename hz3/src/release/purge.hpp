@@ -1,0 +1,103 @@
+// Purge: the one function that gives the free pages of a segment back to the system. Whoever wants
+// memory back — thread exit, trim, a policy to come — decides when and how much; this decides how.
+//
+// Free pages that hold memory are returned range by range, one call a range; a segment that is
+// wholly free goes back to its arena, header and all, in one call. Both happen under the shard's
+// lock, so no page can be handed out while it is being returned; a thread that shares the shard
+// waits, which is why every purge has a budget.
+//
+// A refusal (the system refuses locked memory) is remembered where the page stands: it stays in
+// `dirty_bits`, or its slot stays `dirty`, and so remains a candidate of the next purge.
+#pragma once
+
+#include "heap/shard.hpp"
+
+namespace hz3 {
+
+// What one purge may spend, over all segments it is tried on.
+struct PurgeBudget {
+  std::uint32_t calls = UINT32_MAX;  // system calls
+  std::uint32_t pages = UINT32_MAX;  // pages that hold memory; a wholly free segment counts whole
+
+  bool spent() const { return calls == 0 || pages == 0; }
+};
+
+// What it did.
+struct PurgeCount {
+  std::uint32_t calls = 0;     // system calls made
+  std::uint32_t refused = 0;   // of them, refused by the system
+  std::uint32_t pages = 0;     // pages that held memory and went back
+  std::uint32_t segments = 0;  // wholly free segments that went back
+
+  bool any() const { return pages > 0 || segments > 0; }
+};
+
+namespace detail {
+
+// The next range of free pages at or after `page` that holds memory, trimmed to its first and last
+// page that does; pages in between are free too, and purging a clean one is cheap (0.2 us). It ends
+// early where it would hold more than `most` pages with memory.
+struct PageRange {
+  std::uint32_t first = kPagesPerSegment;
+  std::uint32_t end = kPagesPerSegment;
+  std::uint32_t dirty = 0;
+};
+
+inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std::uint32_t most) {
+  const PageBits candidates = segment.free_bits & segment.dirty_bits;
+  PageRange range;
+  range.first = candidates.next_set(page);
+  if (range.first == kPagesPerSegment) return range;
+  const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
+  for (std::uint32_t p = range.first; p < free_end && range.dirty < most;
+       p = candidates.next_set(p + 1)) {
+    range.end = p + 1;
+    ++range.dirty;
+  }
+  return range;
+}
+
+inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
+  for (std::uint32_t page = kHeaderPages; !budget.spent();) {
+    const PageRange range = next_purgeable(segment, page, budget.pages);
+    if (range.first == kPagesPerSegment) return;
+    const std::uint32_t pages = range.end - range.first;
+    --budget.calls;
+    ++count.calls;
+    if (os::purge(page_address(segment, range.first), pages * os::kPageSize)) {
+      segment.dirty_bits.clear(range.first, pages);
+      budget.pages -= range.dirty;
+      count.pages += range.dirty;
+    } else {
+      ++count.refused;
+    }
+    page = range.end;
+  }
+}
+
+}  // namespace detail
+
+// Purges one segment as far as the budget goes, and charges it. The caller holds the lock of the
+// owner, and does not touch the segment afterwards if it was wholly free.
+inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& budget) {
+  PurgeCount count;
+  if (budget.spent()) return count;
+  if (!is_empty(segment)) {
+    detail::purge_ranges(segment, budget, count);
+    return count;
+  }
+  if (budget.pages < kUsablePages) return count;
+  const std::uint32_t dirty = segment.dirty_bits.count();
+  --budget.calls;
+  budget.pages -= kUsablePages;
+  count.calls = 1;
+  if (close_segment(shard, segment)) {
+    count.segments = 1;
+    count.pages = dirty;
+  } else {
+    count.refused = 1;
+  }
+  return count;
+}
+
+}  // namespace hz3
