@@ -68,7 +68,7 @@ inline constexpr std::size_t kZeroedRunMin = 16384;
 
 [[gnu::noinline]] inline void* allocate_zeroed_run(std::size_t bytes) {
   const std::uint32_t c = kClassByPage[(bytes + os::kPageSize - 1) >> os::kPageShift];
-  if (t_cache->bins[c].blocks != nullptr) return std::memset(allocate_class(c), 0, bytes);
+  if (count_of(t_cache->bins[c]) > 0) return std::memset(allocate_class(c), 0, bytes);
   const auto attempt = [=] {
     const KeepErrno keep;
     ThreadCache* cache = current_cache();

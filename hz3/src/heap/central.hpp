@@ -14,17 +14,10 @@
 
 #include <cstring>
 
+#include "heap/batch.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
-
-// A chain of blocks linked through their first word; the last one points to nullptr.
-struct Chain {
-  void* first = nullptr;
-  std::uint32_t count = 0;
-};
-
-inline void*& link_of(void* block) { return *static_cast<void**>(block); }
 
 // How many blocks somebody wants, and how many he can take.
 struct Wish {
@@ -213,28 +206,28 @@ inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
   }
 }
 
-// Makes one chain of a delivery: fresh blocks first, lowest address first, then the pieces.
-inline Chain link_delivery(const Delivery& delivery, std::uint32_t c) {
+// Makes one batch of a delivery: fresh blocks first, lowest address first, then the pieces.
+inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
   if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
-  Chain chain{nullptr, delivery.count()};
+  void* first = nullptr;
   for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
-    link_of(delivery.pieces[i - 1].last) = chain.first;
-    chain.first = delivery.pieces[i - 1].first;
+    link_of(delivery.pieces[i - 1].last) = first;
+    first = delivery.pieces[i - 1].first;
   }
   for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
     void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
-    link_of(block) = chain.first;
-    chain.first = block;
+    link_of(block) = first;
+    first = block;
   }
-  return chain;
+  return Batch::of_linked(first, delivery.count());
 }
 
 }  // namespace detail
 
 // Takes blocks of a class out of the central store, for a thread of shard `home`: at least one,
 // about as many as wanted, and no more than it can take. They count as live from here on. An empty
-// chain means the system has no more memory.
-inline Chain take_blocks(Shard& home, std::uint32_t c, Wish wish) {
+// batch means the system has no more memory.
+inline Batch take_blocks(Shard& home, std::uint32_t c, Wish wish) {
   return detail::link_delivery(detail::take_delivery(home, c, wish), c);
 }
 
@@ -279,31 +272,27 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
 
 }  // namespace detail
 
-// Returns a chain of live blocks, of any shards, to the central store. Goes over the chain once for
-// every shard it meets, so each shard is locked once however the blocks are mixed.
-inline void give_back(Chain chain) {
-  void* rest = chain.first;
-  while (rest != nullptr) {
+// Returns a batch of live blocks, of any shards, to their runs. Goes over the batch once for every
+// shard it meets, so each shard is locked once however the blocks are mixed.
+inline void give_back(Batch batch) {
+  while (!batch.empty()) {
     Shard* owner = nullptr;
-    void* others = nullptr;  // blocks of further shards, for the next round
-    void* next = nullptr;
-    for (void* block = rest; block != nullptr; block = next) {
-      next = link_of(block);
+    Batch others;  // blocks of further shards, for the next round
+    while (!batch.empty()) {
+      void* block = batch.pop();
       Segment& segment = segment_of(block);
       if (segment.magic != kSegmentMagic) fatal("corrupted free list: block in no segment", block);
       if (owner == nullptr) {
         owner = segment.owner;
         owner->lock.lock();
       }
-      if (segment.owner == owner) {
+      if (segment.owner == owner)
         detail::give_back_one(*owner, segment, block);
-      } else {
-        link_of(block) = others;
-        others = block;
-      }
+      else
+        others.push(block);
     }
     owner->lock.unlock();
-    rest = others;
+    batch = others;
   }
 }
 

@@ -39,7 +39,8 @@ namespace detail {
 inline Shard& shared_home() { return g_shards[0]; }
 
 inline void* allocate_uncached(std::uint32_t c) {
-  return take_blocks(shared_home(), c, {1, 1}).first;
+  Batch batch = take_blocks(shared_home(), c, {1, 1});
+  return batch.empty() ? nullptr : batch.pop();
 }
 
 inline ThreadCache* current_cache() {
@@ -56,11 +57,8 @@ inline ThreadCache* current_cache() {
   ThreadCache* cache = current_cache();
   if (cache == nullptr) return allocate_uncached(c);
   tick(*cache);
-  if (void* block = cache->bins[c].blocks; block != nullptr) {  // attaching or ticking filled it
-    cache->bins[c].blocks = link_of(block);
-    ++cache->bins[c].room;
+  if (void* block = pop(cache->bins[c]); block != nullptr)  // attaching or ticking filled it
     return block;
-  }
   return refill_bin(*cache, c);
 }
 
@@ -82,12 +80,9 @@ template <typename Attempt>
 }
 
 inline void* allocate_class(std::uint32_t c) {
-  Bin& bin = t_cache->bins[c];
-  void* block = bin.blocks;
+  void* block = pop(t_cache->bins[c]);
   if (block == nullptr) [[unlikely]]
     return allocate_class_slow(c);
-  bin.blocks = link_of(block);
-  ++bin.room;
   return block;
 }
 
@@ -118,16 +113,13 @@ inline void deallocate_other(void* p);
   const KeepErrno keep;
   ThreadCache* cache = current_cache();
   if (cache == nullptr) {
-    link_of(p) = nullptr;
-    give_back({p, 1});
+    give_back(Batch::of_one(p));
     return;
   }
   tick(*cache);
   Bin& bin = cache->bins[c];
   if (bin.room == 0) return overflow_bin(*cache, c, p);
-  link_of(p) = bin.blocks;
-  bin.blocks = p;
-  --bin.room;
+  push(bin, p);
 }
 
 // The class of the run that p lies in; 0 if p is in no run of any arena.
@@ -171,9 +163,7 @@ inline void deallocate(void* p) {
   Bin& bin = t_cache->bins[c];
   if (bin.room == 0) [[unlikely]]
     return detail::deallocate_full(p, c);
-  --bin.room;
-  link_of(p) = bin.blocks;
-  bin.blocks = p;
+  push(bin, p);
 }
 
 // Bytes that may be used at p, which must be a live block of any allocator or nullptr.

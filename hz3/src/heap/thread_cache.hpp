@@ -1,11 +1,10 @@
 // Thread caches: a bin of free blocks per size class and thread, so that malloc and free are a few
 // instructions on memory nobody else touches.
 //
-// A bin counts in `room` how many more blocks it takes; `limit - room` is how many it holds. Every
-// thread starts with a shared, read-only cache whose bins are empty and have no room, so the hot
-// path needs no test for "is this thread set up": malloc finds no block, free finds no room, and
-// both go to the slow path, which sets the thread up. The same trick serves a thread that is past
-// its end (a second such cache): its blocks then bypass the cache.
+// Every thread starts with a shared, read-only cache whose bins are empty and have no room, so the
+// hot path needs no test for "is this thread set up": malloc finds no block, free finds no room,
+// and both go to the slow path, which sets the thread up. The same trick serves a thread that is
+// past its end (a second such cache): its blocks then bypass the cache.
 //
 // Bounds: a bin's limit starts small and grows while the bin proves too small, up to
 // HZ3_TCACHE_CLASS_BYTES and _OBJS; the sum of limit times size over all bins never exceeds
@@ -13,23 +12,12 @@
 // cache, except in a forked child.
 #pragma once
 
+#include "heap/bin.hpp"
 #include "heap/points.hpp"
-#include "remote/transfer_cache.hpp"
+#include "policy/box_state.hpp"
+#include "remote/store.hpp"
 
 namespace hz3 {
-
-struct Bin {
-  void* blocks;         // linked through their first word, last in first out
-  std::uint32_t room;   // blocks it still takes
-  std::uint32_t limit;  // blocks it may hold
-};
-
-// What policies remember about a bin between epochs; apart from the bin to keep that dense.
-struct BinHistory {
-  std::uint8_t overflows;    // times the bin was full at its largest limit, since the last epoch
-  bool refilled;             // the bin ran dry since the last epoch
-  std::uint16_t last_count;  // blocks it held at the last epoch
-};
 
 struct ThreadCache {
   Bin bins[kClasses];
@@ -40,7 +28,7 @@ struct ThreadCache {
   std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
   bool in_epoch;               // guards against a policy starting itself again
   bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
-  BinHistory history[kClasses];
+  BoxState boxes;
 };
 
 inline constinit const ThreadCache kUnsetCache{};  // the thread has not used the allocator yet
@@ -84,29 +72,15 @@ constexpr Limits make_limits() {
 }
 inline constexpr Limits kLimits = make_limits();
 
-// Takes `n` blocks off the top of a bin.
-inline Chain pop_chain(Bin& bin, std::uint32_t n) {
-  Chain chain{bin.blocks, n};
-  if (n == 0) return {};
-  void* last = bin.blocks;
-  for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
-  bin.blocks = link_of(last);
-  link_of(last) = nullptr;
-  bin.room += n;
-  return chain;
-}
-
 }  // namespace detail
 
-inline std::uint32_t count_of(const Bin& bin) { return bin.limit - bin.room; }
-
-// Returns `n` blocks of a bin to the central store.
-inline void flush_bin(Bin& bin, std::uint32_t n) { give_back(detail::pop_chain(bin, n)); }
-
-// Gives `n` blocks of a bin to whoever needs them next.
-inline void pass_on(Bin& bin, std::uint32_t c, std::uint32_t n) {
-  const Chain chain = detail::pop_chain(bin, n);
-  if (!put_transfer(c, chain)) give_back(chain);
+// Returns `n` blocks of a bin to the runs they came from.
+inline void flush_bin(Bin& bin, std::uint32_t n) {
+  while (n > 0) {
+    const std::uint32_t some = n < Batch::kMost ? n : Batch::kMost;
+    give_back(pop_batch(bin, some));
+    n -= some;
+  }
 }
 
 // Lowers a bin's limit to `limit`, giving back what no longer fits, and returns its bytes to the
@@ -154,7 +128,7 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   return true;
 }
 
-// Fills an empty bin from the central store and returns one block more; nullptr without memory.
+// Fills an empty bin from the store and returns one block more; nullptr without memory.
 inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   grow_bin(cache, c);
   on_refill(cache, c);
@@ -162,39 +136,29 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   std::uint32_t wanted = bin.limit / 2 + 1;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
     wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
-  Chain chain = take_transfer(c);
-  if (chain.count > bin.room + 1) {  // left by a thread with a larger bin
-    give_back(chain);
-    chain = {};
-  }
-  if (chain.count == 0) chain = take_blocks(*cache.home, c, {wanted, bin.room + 1});
-  if (chain.first == nullptr) return nullptr;
-  bin.blocks = link_of(chain.first);
-  bin.room -= chain.count - 1;
-  return chain.first;
+  const std::uint32_t most = bin.room + 1 < Batch::kMost ? bin.room + 1 : Batch::kMost;
+  Batch batch = g_store.take(*cache.home, c, {wanted, most});
+  if (batch.empty()) return nullptr;
+  void* block = batch.pop();
+  fill(bin, batch);
+  return block;
 }
 
-// Puts a block into a bin that is full, after making it larger or giving half of it back.
+// Puts a block into a bin that is full, after making it larger or giving half of it to the store.
 inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
   if (!grow_bin(cache, c)) {
     on_overflow(cache, c);
-    if (bin.limit == 0) {  // a class that is not cached
-      link_of(block) = nullptr;
-      give_back({block, 1});
-      return;
-    }
+    if (bin.limit == 0) return give_back(Batch::of_one(block));  // a class that is not cached
     const std::uint32_t half = (count_of(bin) + 1) / 2;
     const auto batch = static_cast<std::uint32_t>(flag::REFILL_BATCH);
     for (std::uint32_t left = half; left > 0;) {
       const std::uint32_t n = left < batch ? left : batch;
-      pass_on(bin, c, n);
+      g_store.put(c, pop_batch(bin, n));
       left -= n;
     }
   }
-  link_of(block) = bin.blocks;
-  bin.blocks = block;
-  --bin.room;
+  push(bin, block);
 }
 
 // Empties every bin of the classes [from, to).

@@ -3,7 +3,7 @@
 // 2 held and somebody may sleep. It spins briefly and then sleeps, because on a machine with few
 // cores the holder is likely to be preempted rather than busy.
 //
-// Lock order, outermost first: thread registry, transfer classes, shards (lowest index first; never
+// Lock order, outermost first: thread registry, the store's, shards (lowest index first; never
 // two at once except around fork), large cache, arenas, tables. The hot path takes no lock.
 #pragma once
 

@@ -61,16 +61,17 @@ inline void release_dead_shards() {
 
 inline void on_thread_exit(Shard& home) {
   g_thread_exits.add(1);
-  drain_transfers();
+  g_store.drain();
   detail::release_at_exit(home);
   detail::release_dead_shards();
+  retry_refused_purges();  // S61
 }
 
 inline void on_memory_refused() { trim_all(); }
 
 template <typename Visit>
 void each_box_lock(Visit visit) {
-  for (TransferClass& transfer : g_transfer) visit(transfer.lock);
+  g_store.each_lock(visit);
 }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).

@@ -18,7 +18,7 @@ namespace detail {
 
 inline void decay_bin(ThreadCache& cache, std::uint32_t c) {
   Bin& bin = cache.bins[c];
-  BinHistory& history = cache.history[c];
+  BinHistory& history = cache.boxes.history[c];
   if (history.overflows >= flag::S58_MAX_OVERAGES) {
     const auto batch = static_cast<std::uint32_t>(flag::REFILL_BATCH);
     const std::uint32_t least = kLimits.smallest[c];
@@ -54,12 +54,12 @@ inline void reclaim_medium_runs(Shard& shard) {
 }  // namespace detail
 
 inline void note_refill(ThreadCache& cache, std::uint32_t c) {
-  if constexpr (flag::S58_TCACHE_DECAY) cache.history[c].refilled = true;
+  if constexpr (flag::S58_TCACHE_DECAY) cache.boxes.history[c].refilled = true;
 }
 
 inline void note_overflow(ThreadCache& cache, std::uint32_t c) {
   if constexpr (!flag::S58_TCACHE_DECAY) return;
-  if (cache.history[c].overflows < UINT8_MAX) ++cache.history[c].overflows;
+  if (cache.boxes.history[c].overflows < UINT8_MAX) ++cache.boxes.history[c].overflows;
 }
 
 inline void decay_cache(ThreadCache& cache) {

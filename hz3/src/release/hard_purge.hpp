@@ -41,6 +41,14 @@ inline void hard_purge_medium(Shard& shard) {
   }
 }
 
+// After the shards: what the system refused earlier. No lock is held.
+inline void retry_refused_purges() {
+  if constexpr (!flag::S61_DTOR_HARD_PURGE) return;
+  PurgeBudget budget{.calls = static_cast<std::uint32_t>(flag::S61_DTOR_MAX_CALLS),
+                     .pages = static_cast<std::uint32_t>(flag::S61_DTOR_MAX_PAGES)};
+  purge_refused_slots(budget);
+}
+
 inline void print_hard_purge_stats() {
   if constexpr (!flag::S61_DTOR_HARD_PURGE) return;
   const auto& s = g_hard_purge_stats;

@@ -7,7 +7,8 @@
 // waits, which is why every purge has a budget.
 //
 // A refusal (the system refuses locked memory) is remembered where the page stands: it stays in
-// `dirty_bits`, or its slot stays `dirty`, and so remains a candidate of the next purge.
+// `dirty_bits` and so remains a candidate of the next purge of its segment; a slot that went back
+// to its arena with its memory stays `dirty`, and purge_refused_slots tries those again.
 #pragma once
 
 #include "heap/shard.hpp"
@@ -97,6 +98,58 @@ inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& bud
   } else {
     count.refused = 1;
   }
+  return count;
+}
+
+namespace detail {
+
+inline constinit std::uint64_t g_settled_failures = 0;  // guarded by the arenas' lock
+
+// Takes the first free slot at or after `slot` that may hold memory, so that nobody can be handed
+// it meanwhile; SIZE_MAX if there is none.
+inline std::size_t take_refused_slot(Arena& arena, std::size_t slot) {
+  os::LockGuard guard(g_arenas.lock);
+  for (; slot < arena.committed; ++slot) {
+    Slot& entry = arena.table[slot];
+    if (kind_of(entry) != SlotKind::kFree || !entry.dirty) continue;
+    set_slot(entry, SlotKind::kLargeTail, false, 0, 0);
+    return slot;
+  }
+  return SIZE_MAX;
+}
+
+}  // namespace detail
+
+// Tries again what the system refused when slots were released, for example because they were
+// locked. Costs a look at a counter unless there was a refusal; ends at the first new one, since
+// the next would be refused as well.
+inline PurgeCount purge_refused_slots(PurgeBudget& budget) {
+  PurgeCount count;
+  std::uint64_t failures = 0;
+  {
+    os::LockGuard guard(g_arenas.lock);
+    failures = g_arenas.purge_failures;
+    if (failures == detail::g_settled_failures) return count;
+  }
+  const int arenas = g_arenas.count.load(std::memory_order_acquire);
+  for (int i = 0; i < arenas; ++i) {
+    Arena& arena = g_arenas.arenas[i];
+    for (std::size_t slot = 0;; ++slot) {
+      if (budget.calls == 0 || budget.pages < kPagesPerSegment) return count;
+      slot = detail::take_refused_slot(arena, slot);
+      if (slot == SIZE_MAX) break;
+      --budget.calls;
+      ++count.calls;
+      if (!release_slots(arena, slot, 1)) {
+        ++count.refused;
+        return count;
+      }
+      budget.pages -= kPagesPerSegment;
+      count.pages += kPagesPerSegment;
+    }
+  }
+  os::LockGuard guard(g_arenas.lock);
+  detail::g_settled_failures = failures;
   return count;
 }
 

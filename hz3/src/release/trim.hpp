@@ -26,42 +26,16 @@ inline bool trim_shard(Shard& shard) {
   return any;
 }
 
-// Free slots that the system once refused to purge, for example because they were locked, hold
-// their memory still: asks again. Meanwhile each is taken, so that nobody can be handed it.
-inline bool purge_refused_slots(Arena& arena) {
-  bool any = false;
-  for (std::size_t slot = 0;; ++slot) {
-    {
-      os::LockGuard guard(g_arenas.lock);
-      if (slot >= arena.committed) return any;
-      Slot& entry = arena.table[slot];
-      if (kind_of(entry) != SlotKind::kFree || !entry.dirty) continue;
-      set_slot(entry, SlotKind::kLargeTail, false, 0, 0);
-    }
-    any |= release_slots(arena, slot, 1);
-  }
-}
-
-inline bool purge_refused_slots() {
-  {
-    os::LockGuard guard(g_arenas.lock);
-    if (g_arenas.purge_failures == 0) return false;
-  }
-  bool any = false;
-  const int arenas = g_arenas.count.load(std::memory_order_acquire);
-  for (int i = 0; i < arenas; ++i) any |= purge_refused_slots(g_arenas.arenas[i]);
-  return any;
-}
-
 }  // namespace detail
 
 // Whether any memory went back. The calling thread's cache is emptied first if it has one.
 inline bool trim_all() {
   if (ThreadCache* cache = t_cache; is_real(cache)) flush_bins(*cache, 1, kClasses);
-  drain_transfers();
+  g_store.drain();
   bool any = g_large_cache.expire(UINT64_MAX);
   for (Shard& shard : g_shards) any |= detail::trim_shard(shard);
-  any |= detail::purge_refused_slots();
+  PurgeBudget budget;
+  any |= purge_refused_slots(budget).any();
   return any;
 }
 
