@@ -3,6 +3,7 @@
 // tests and sanitizer builds use that.
 #include "api/functions.hpp"
 #include "api/process.hpp"
+#include "policy/points.hpp"
 
 #ifndef HZ3_NO_OVERRIDE
 #include "api/introspection.hpp"

@@ -6,7 +6,7 @@
 
 #include "heap/heap.hpp"
 #include "hz3/hz3.h"
-#include "policy/points.hpp"
+#include "release/trim.hpp"
 
 namespace hz3 {
 
@@ -19,10 +19,12 @@ constexpr bool is_power_of_two(std::size_t n) { return n != 0 && (n & (n - 1)) =
 
 namespace detail {
 
-// Shard for a thread's direct dealings with the central store.
-inline Shard& home_shard() {
+// Shard for a thread's direct dealings with the central store, a slow path.
+[[gnu::noinline]] inline Shard& home_shard() {
   ThreadCache* cache = current_cache();
-  return cache != nullptr ? *cache->home : shared_home();
+  if (cache == nullptr) return shared_home();
+  tick(*cache);
+  return *cache->home;
 }
 
 inline void* allocate_above_page_alignment(std::size_t alignment, std::size_t size) {
@@ -30,7 +32,7 @@ inline void* allocate_above_page_alignment(std::size_t alignment, std::size_t si
     const std::uint32_t c = kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift];
     return take_aligned_run(home_shard(), is_medium(c) ? c : kFirstMedium, alignment);
   }
-  return allocate_large(size, alignment, false);
+  return large_block(size, alignment, false);
 }
 
 inline void* try_aligned(std::size_t alignment, std::size_t size) {
@@ -42,7 +44,7 @@ inline void* try_aligned(std::size_t alignment, std::size_t size) {
     else if (size <= kMediumMax)
       p = allocate_class(aligned_class_of(size, alignment));
     else
-      p = allocate_large(size, kSegmentSize, false);
+      p = large_block(size, kSegmentSize, false);
   }
   return p;
 }
@@ -71,9 +73,7 @@ inline constexpr std::size_t kZeroedRunMin = 16384;
   if (count_of(t_cache->bins[c]) > 0) return std::memset(allocate_class(c), 0, bytes);
   const auto attempt = [=] {
     const KeepErrno keep;
-    ThreadCache* cache = current_cache();
-    if (cache != nullptr) tick(*cache);
-    return take_zeroed_run(cache != nullptr ? *cache->home : shared_home(), c, bytes);
+    return take_zeroed_run(home_shard(), c, bytes);
   };
   void* p = attempt();
   return p != nullptr ? p : retry_after_trim(attempt);
@@ -107,6 +107,7 @@ namespace detail {
     if (size > kSizeLimit) return out_of_memory();
     const auto attempt = [&] {
       const KeepErrno keep;
+      tick_if_attached();
       return resize_large(block, p, size);
     };
     void* resized = attempt();

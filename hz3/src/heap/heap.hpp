@@ -62,6 +62,17 @@ inline ThreadCache* current_cache() {
   return refill_bin(*cache, c);
 }
 
+// Large blocks are slow paths too: every operation on one looks at the epoch clock. A thread that
+// has no cache yet has no policies.
+inline void tick_if_attached() {
+  if (ThreadCache* cache = t_cache; is_real(cache)) tick(*cache);
+}
+
+[[gnu::noinline]] inline void* large_block(std::size_t size, std::size_t alignment, bool zeroed) {
+  tick_if_attached();
+  return allocate_large(size, alignment, zeroed);
+}
+
 // The system refused memory: give back all we can, which turns free memory of one kind into room
 // for another, and try once more.
 template <typename Attempt>
@@ -90,7 +101,7 @@ inline void* allocate_class(std::uint32_t c) {
   if (size > kSizeLimit) return out_of_memory();
   const auto attempt = [size, zeroed] {
     const KeepErrno keep;
-    return allocate_large(size, kSegmentSize, zeroed);
+    return large_block(size, kSegmentSize, zeroed);
   };
   void* block = attempt();
   if (block != nullptr) return block;
@@ -138,8 +149,10 @@ inline std::uint32_t class_of_pointer(const void* p) {
   if (p == nullptr) return;
   const KeepErrno keep;
   if (const std::uint32_t c = class_of_pointer(p); c != 0) return deallocate_full(p, c);
-  const LargeBlock large = find_large(p);
-  if (large.head != nullptr) return free_large(large);
+  if (const LargeBlock large = find_large(p); large.head != nullptr) {
+    tick_if_attached();
+    return free_large(large);
+  }
   if (find_arena(p) != nullptr) fatal("invalid free: no block starts here", p);
   free_foreign(p);
 }

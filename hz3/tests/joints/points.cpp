@@ -1,0 +1,225 @@
+// The heap asks policies at its points: when, and with the locks, that heap/points.hpp says. This
+// program answers in place of policy/points.hpp and writes down who asked.
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "../support/check.h"
+#include "api/functions.hpp"
+
+namespace {
+
+struct Asked {
+  int refill, overflow, run_empty, segment_empty, epoch, thread_exit, memory_refused;
+};
+Asked g_asked;  // one thread at a time runs here
+
+bool g_take_all_back = false;  // answer like a box that releases runs and closes segments at once
+bool g_refuse_memory = false;
+bool g_relent = false;  // grant memory again once the heap has asked
+
+bool is_held(const hz3::os::Lock& lock) {
+  std::uint32_t state = 0;
+  std::memcpy(&state, &lock, sizeof state);
+  return state != 0;
+}
+
+bool any_lock_held() {
+  for (const hz3::Shard& shard : hz3::g_shards) {
+    if (is_held(shard.lock)) return true;
+  }
+  return is_held(hz3::g_registry.lock) || is_held(hz3::g_arenas.lock) ||
+         is_held(hz3::g_large_cache.lock());
+}
+
+}  // namespace
+
+extern "C" int mprotect(void* p, size_t bytes, int protection) noexcept {
+  if (g_refuse_memory) {
+    errno = ENOMEM;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_mprotect, p, bytes, protection));
+}
+
+namespace hz3 {
+
+void install_process_hooks() {}
+
+inline void on_refill(ThreadCache& cache, std::uint32_t c) {
+  ++g_asked.refill;
+  CHECK(!any_lock_held(), "on_refill with a lock held");
+  CHECK(count_of(cache.bins[c]) == 0, "on_refill of a bin with %u blocks", count_of(cache.bins[c]));
+}
+
+inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
+  ++g_asked.overflow;
+  CHECK(!any_lock_held(), "on_overflow with a lock held");
+  CHECK(cache.bins[c].room == 0, "on_overflow of a bin with room for %u", cache.bins[c].room);
+}
+
+inline void on_run_empty(Shard& shard, Run& run) {
+  ++g_asked.run_empty;
+  CHECK(is_held(shard.lock), "on_run_empty without the shard's lock");
+  CHECK(run.live == 0 && run.state == RunState::kEmpty, "on_run_empty with %u live", run.live);
+  if (g_take_all_back) release_run(shard, run, reason_of_class(run.size_class));
+}
+
+inline void on_segment_empty(Shard& shard, Segment& segment) {
+  ++g_asked.segment_empty;
+  CHECK(is_held(shard.lock), "on_segment_empty without the shard's lock");
+  CHECK(is_empty(segment), "on_segment_empty with %u pages free", segment.free_pages);
+  if (g_take_all_back) close_segment(shard, segment);
+}
+
+inline void on_epoch(ThreadCache& cache) {
+  ++g_asked.epoch;
+  CHECK(!any_lock_held(), "on_epoch with a lock held");
+  run_epoch(cache);  // a policy may come here again; that must not run policies twice
+}
+
+inline void on_thread_exit(Shard& home) {
+  ++g_asked.thread_exit;
+  CHECK(!any_lock_held(), "on_thread_exit with a lock held");
+  CHECK(home.threads.load() == 1, "the shard was left before its boxes ran");
+  CHECK(t_cache == &kEndedCache, "the thread still has a cache");
+}
+
+inline void on_memory_refused() {
+  ++g_asked.memory_refused;
+  CHECK(!any_lock_held(), "on_memory_refused with a lock held");
+  if (g_relent) g_refuse_memory = false;
+}
+
+}  // namespace hz3
+
+namespace hz3_test {
+
+namespace {
+
+using namespace hz3;
+
+constexpr std::size_t kSize = 64;
+constexpr int kMany = 20000;  // more than a bin ever holds
+void* g_blocks[kMany];
+
+void fill_blocks() {
+  for (void*& block : g_blocks) {
+    block = allocate(kSize);
+    std::memset(block, 0x5a, kSize);
+  }
+}
+
+void empty_blocks() {
+  for (void*& block : g_blocks) deallocate(block);
+}
+
+void check_bins() {
+  g_asked = {};
+  fill_blocks();
+  CHECK(g_asked.refill > 0 && g_asked.overflow == 0, "%d refills, %d overflows after allocating",
+        g_asked.refill, g_asked.overflow);
+  empty_blocks();
+  CHECK(g_asked.overflow > 0 && g_asked.run_empty > 0, "%d overflows, %d empty runs after freeing",
+        g_asked.overflow, g_asked.run_empty);
+  CHECK(g_asked.segment_empty == 0, "a segment became empty although its runs were kept");
+  flush_bins(*t_cache, 1, kClasses);
+}
+
+// Boxes may give runs and segments back at the moment they become empty.
+void check_boxes_that_act_at_once() {
+  trim_all();
+  g_take_all_back = true;
+  for (int round = 0; round < 3; ++round) {
+    g_asked = {};
+    fill_blocks();
+    empty_blocks();
+    flush_bins(*t_cache, 1, kClasses);
+    g_store.drain();
+    CHECK(g_asked.run_empty > 0 && g_asked.segment_empty > 0, "%d runs, %d segments became empty",
+          g_asked.run_empty, g_asked.segment_empty);
+    for (const List<Segment>& list : t_cache->home->segments)
+      CHECK(list.empty(), "a segment is left of a heap without blocks");
+  }
+  g_take_all_back = false;
+}
+
+// Every slow path looks at the clock: after so many visits of one kind an epoch is seen.
+template <typename Visit>
+void check_ticks(const char* what, Visit visit) {
+  g_forced_epochs.fetch_add(1);
+  g_asked = {};
+  for (int i = 0; i < flag::EPOCH_SLOW_OPS; ++i) visit(i);
+  CHECK(g_asked.epoch >= 1, "%ld times %s and no epoch", static_cast<long>(flag::EPOCH_SLOW_OPS),
+        what);
+}
+
+void check_clock() {
+  constexpr std::size_t kLarge = std::size_t{3} << 20;
+  static void* large[flag::EPOCH_SLOW_OPS];
+  check_ticks("malloc of a large block", [](int i) { large[i] = allocate(kLarge); });
+  check_ticks("realloc of a large block",
+              [](int i) { large[i] = reallocate(large[i], kLarge + (std::size_t{1} << 20)); });
+  check_ticks("free of a large block", [](int i) { deallocate(large[i]); });
+  check_ticks("calloc of a large block", [](int i) { large[i] = allocate_zeroed(1, kLarge); });
+  for (void* block : large) deallocate(block);
+  check_ticks("a large block on its page",
+              [](int i) { large[i] = allocate_aligned(4096, kLarge); });
+  for (void* block : large) deallocate(block);
+  check_ticks("an aligned large block",
+              [](int i) { large[i] = allocate_aligned(std::size_t{4} << 20, kLarge); });
+  for (void* block : large) deallocate(block);
+  check_ticks("an aligned medium block", [](int i) { large[i] = allocate_aligned(8192, 8192); });
+  for (void* block : large) deallocate(block);
+  // Blocks above a bin's bytes are never cached: each goes through refill and overflow.
+  check_ticks("malloc of a block no bin holds", [](int i) { large[i] = allocate(1 << 20); });
+  check_ticks("free of a block no bin holds", [](int i) { deallocate(large[i]); });
+
+  g_asked = {};
+  force_epoch(*t_cache);
+  CHECK(g_asked.epoch == 1, "a forced epoch ran policies %d times", g_asked.epoch);
+}
+
+void check_thread_exit() {
+  g_asked = {};
+  pthread_t thread;
+  pthread_create(
+      &thread, nullptr,
+      [](void*) -> void* {
+        deallocate(allocate(kSize));
+        return nullptr;
+      },
+      nullptr);
+  pthread_join(thread, nullptr);
+  CHECK(g_asked.thread_exit == 1, "one thread ended, the heap asked %d times", g_asked.thread_exit);
+  pthread_create(
+      &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+  pthread_join(thread, nullptr);
+  CHECK(g_asked.thread_exit == 1, "a thread that used nothing asked policies at its end");
+}
+
+void check_memory_refused() {
+  constexpr std::size_t kHuge = std::size_t{1} << 30;
+  g_asked = {};
+  g_refuse_memory = true;
+  errno = 0;
+  CHECK(allocate(kHuge) == nullptr && errno == ENOMEM, "memory from nowhere, errno %d", errno);
+  CHECK(g_asked.memory_refused == 1, "refused once, asked %d times", g_asked.memory_refused);
+  g_relent = true;
+  void* block = allocate(kHuge);
+  CHECK(block != nullptr && g_asked.memory_refused == 2, "no second attempt: %p, asked %d times",
+        block, g_asked.memory_refused);
+  deallocate(block);
+}
+
+}  // namespace
+
+}  // namespace hz3_test
+
+int main() {
+  hz3_test::check_bins();
+  hz3_test::check_boxes_that_act_at_once();
+  hz3_test::check_clock();
+  hz3_test::check_thread_exit();
+  hz3_test::check_memory_refused();
+  return hz3_test::verdict();
+}
