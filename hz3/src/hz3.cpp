@@ -2,6 +2,7 @@
 // flags. With HZ3_NO_OVERRIDE only the hz3_ names are defined and the program keeps its own malloc;
 // tests and sanitizer builds use that.
 #include "api/functions.hpp"
+#include "api/knobs.hpp"
 #include "api/process.hpp"
 #include "policy/points.hpp"
 

@@ -9,6 +9,7 @@
 #define HZ3_HZ3_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,6 +37,35 @@ int hz3_trim(size_t pad);
 /* The build record: one line of JSON with variant, every flag's value, compiler, options and
  * commit. The same text stands in the library's section .hz3.build. Never NULL, never freed. */
 const char* hz3_build_info(void);
+
+/* Knobs are the numbers that can be turned while a program runs; hz3/FLAGS.md lists them with their
+ * ranges and meanings. Each starts at the value of a flag of the build, or at that of the
+ * environment variable HZ3_<NAME> when the program started. Names are lower case, such as
+ * "large_cache_bytes". */
+enum {
+  HZ3_KNOB_SET = 0,         /* done */
+  HZ3_KNOB_UNKNOWN = 1,     /* this build has no knob of that name */
+  HZ3_KNOB_OUT_OF_RANGE = 2 /* the knob stays as it was */
+};
+
+struct hz3_knob {
+  const char* name;
+  const char* environment; /* the variable it is read from at start */
+  const char* meaning;
+  uint64_t minimum;
+  uint64_t maximum;
+  uint64_t initial; /* of this build */
+  uint64_t value;   /* now */
+};
+
+/* Sets a knob, for the next policy that looks at it, or reads it into *value. Return one of the
+ * codes above. */
+int hz3_knob_set(const char* name, uint64_t value);
+int hz3_knob_get(const char* name, uint64_t* value);
+
+/* Describes this build's knobs in knobs[0] to knobs[room - 1] and returns how many there are, which
+ * may be more than fit. The texts are never freed. */
+size_t hz3_knob_list(struct hz3_knob* knobs, size_t room);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Reads the flag catalogue and the catalogue of variants; everything that depends on them comes from here.
+"""Reads the catalogues of flags, knobs and variants; everything that depends on them comes from here.
 
     flagtool.py list                     names of the variants
     flagtool.py show NAME                flags and options of a variant, as JSON
     flagtool.py generate NAME ...        the C++ configuration header of a variant (called by Meson)
-    flagtool.py docs                     the table of hz3/FLAGS.md
+    flagtool.py docs                     the tables of hz3/FLAGS.md
 
 An error is one line, `file:line: what is wrong; what to do`, and exit status 4. A variant can only
 add to its parent: there is no way to say "these flags instead of the profile".
@@ -25,6 +25,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 CATALOGUE = HERE / "flags.yaml"
+KNOBS = HERE / "knobs.yaml"
 VARIANTS = HERE.parent.parent / "variants.yaml"
 RECORD_BYTES = 8192
 BUILD_OPTIONS = {"lto": (True, False), "optimization": ("0", "1", "2", "3", "s", "g")}
@@ -44,6 +45,20 @@ class Flag:
     doc: str
     power_of_two: bool
     requires: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Knob:
+    name: str
+    flag: Flag
+    low: int
+    high: int
+    doc: str
+    boxes: tuple[str, ...]
+
+    @property
+    def environment(self) -> str:
+        return "HZ3_" + self.name.upper()
 
 
 @dataclass
@@ -115,6 +130,47 @@ def load_catalogue(path: Path = CATALOGUE) -> dict[str, Flag]:
         flags[name] = Flag(name, spec["type"], int(spec["default"]), int(spec.get("min", low)), int(spec.get("max", high)),
                            spec["doc"], bool(spec.get("power_of_two", False)), tuple(spec.get("requires", ())))
     return flags
+
+
+def read_knob(name: str, key: yaml.Node, node: yaml.Node, path: Path, flags: dict[str, Flag]) -> Knob:
+    parts = {part: (part_key, value) for part, part_key, value in entries(path, node, f"knob {name}")}
+    for part, (part_key, _) in parts.items():
+        if part not in ("flag", "min", "max", "doc", "boxes"):
+            raise CatalogueError(f"{place(path, part_key)}: knob {name} has an unknown key {part}; a knob has flag, doc, and perhaps "
+                                 "min, max, boxes")
+    for part in ("flag", "doc"):
+        if part not in parts:
+            raise CatalogueError(f"{place(path, key)}: knob {name} has no {part}; add it")
+    if not name.replace("_", "").isalnum() or name != name.lower():
+        raise CatalogueError(f"{place(path, key)}: {name!r} cannot name a knob; use lower case letters, digits and _")
+    known = str(plain(parts["flag"][1]))
+    boxes = tuple(plain(parts["boxes"][1])) if "boxes" in parts else ()
+    for where, flag in [("flag", known), *(("boxes", box) for box in boxes)]:
+        if flag not in flags:
+            raise CatalogueError(f"{place(path, parts[where][1])}: unknown flag {flag}; {hint(flag, list(flags))}")
+    flag = flags[known]
+    low, high = (check_value(flag, parts[end][1], path) if end in parts else bound
+                 for end, bound in (("min", flag.low), ("max", flag.high)))
+    if low > high:
+        raise CatalogueError(f"{place(path, parts['min'][1])}: knob {name} cannot have a value; let min be at most {high}")
+    return Knob(name, flag, low, high, str(plain(parts["doc"][1])), boxes)
+
+
+def load_knobs(flags: dict[str, Flag], path: Path = KNOBS) -> tuple[list[Knob], list[str]]:
+    """The knobs, and the environment variables of that form that are none."""
+    knobs: list[Knob] = []
+    others: list[str] = []
+    for part, part_key, node in entries(path, compose(path), "the catalogue of knobs"):
+        if part == "knobs":
+            knobs = [read_knob(name, key, value, path, flags) for name, key, value in entries(path, node, "knobs")]
+        elif part == "environment_of_others":
+            others = [str(name) for name in plain(node)]
+        else:
+            raise CatalogueError(f"{place(path, part_key)}: unknown key {part}; known are knobs and environment_of_others")
+    for knob in knobs:
+        if knob.environment in others:
+            raise CatalogueError(f"{shown(path)}:1: {knob.environment} is the knob {knob.name} and of others; rename one")
+    return knobs, others
 
 
 def check_value(flag: Flag, node: yaml.Node, path: Path) -> int:
@@ -218,7 +274,32 @@ def stray_macros(command: list[str], flags: dict[str, Flag]) -> None:
             raise CatalogueError(f"compiler arguments: -D{name}: {what}; name a variant with parent and flags in hz3/variants.yaml")
 
 
-def header(resolved: dict[str, Any], flags: dict[str, Flag], record: dict[str, Any]) -> str:
+def c_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def knob_lines(resolved: dict[str, Any], flags: dict[str, Flag], knobs: list[Knob], others: list[str]) -> list[str]:
+    """The constants of hz3::knob. A knob whose default its own range forbids is a mistake of the variant."""
+    lines = ["namespace hz3::knob {", "enum class Name : std::uint32_t {" + ", ".join(knob.name for knob in knobs) + "};",
+             f"inline constexpr std::uint32_t kKnobs = {len(knobs)};",
+             "struct Spec {", "  const char* name;", "  const char* environment;", "  const char* meaning;",
+             "  std::uint64_t low, high, initial;", "  bool exists;  // a box that looks at it is on", "};",
+             f"inline constexpr Spec kSpecs[{max(len(knobs), 1)}] = {{"]
+    for knob in knobs:
+        initial = resolved["flags"][knob.flag.name]
+        if not knob.low <= initial <= knob.high:
+            raise CatalogueError(f"{shown(KNOBS)}:1: {knob.flag.name}={initial} of variant {resolved['variant']} is out of range of the "
+                                 f"knob {knob.name}; give {knob.low} to {knob.high}")
+        exists = not knob.boxes or any(resolved["flags"][box] for box in knob.boxes)
+        lines.append(f"    {{{c_string(knob.name)}, {c_string(knob.environment)}, {c_string(knob.doc)}, {knob.low}u, {knob.high}u, "
+                     f"{initial}u, {'true' if exists else 'false'}}},")
+    lines += ["};", f"inline constexpr const char* kFlagNames[] = {{{', '.join(c_string(flag) for flag in flags)}}};",
+              f"inline constexpr const char* kEnvironmentOfOthers[] = {{{', '.join(c_string(name) for name in others) or 'nullptr'}}};",
+              "}  // namespace hz3::knob", ""]
+    return lines
+
+
+def header(resolved: dict[str, Any], flags: dict[str, Flag], knobs: list[str], record: dict[str, Any]) -> str:
     lines = ["// Generated by flagtool.py from flags.yaml and variants.yaml; do not edit.", "#pragma once", "#include <cstdint>", "",
              "namespace hz3::flag {"]
     for flag in flags.values():
@@ -229,7 +310,7 @@ def header(resolved: dict[str, Any], flags: dict[str, Flag], record: dict[str, A
     if len(text) >= RECORD_BYTES:
         raise CatalogueError(f"the build record of {resolved['variant']} has {len(text)} bytes; at most {RECORD_BYTES - 1} fit")
     literal = json.dumps(text)[1:-1]
-    lines += ["}  // namespace hz3::flag", "", "namespace hz3 {",
+    lines += ["}  // namespace hz3::flag", "", *knobs, "namespace hz3 {",
               "// Fixed size, so that two variants differ in layout only where their code does.",
               f"inline constexpr std::uint32_t kBuildRecordBytes = {RECORD_BYTES};",
               f'#define HZ3_BUILD_RECORD "{literal}"', "}  // namespace hz3", ""]
@@ -254,17 +335,25 @@ def generate(args: argparse.Namespace, flags: dict[str, Flag]) -> None:
     record = {"schema": 1, "variant": args.name, "parents": resolved["parents"], "flags": resolved["flags"],
               "options": resolved["options"], "compiler": args.compiler_id, "cxx_args": command[1:], "git_commit": commit,
               "git_dirty": dirty}
-    text = header(resolved, flags, record)
+    text = header(resolved, flags, knob_lines(resolved, flags, *load_knobs(flags)), record)
     if not args.output.exists() or args.output.read_text(encoding="utf-8") != text:
         args.output.write_text(text, encoding="utf-8")
 
 
-def docs(flags: dict[str, Flag]) -> str:
+def docs(flags: dict[str, Flag], knobs: list[Knob]) -> str:
     rows = ["# Flags of hz3", "", "Made by `hz3/src/config/flagtool.py docs` from `hz3/src/config/flags.yaml`; do not edit by hand.", "",
             "| flag | default | range | needs | meaning |", "|---|---|---|---|---|"]
     for flag in flags.values():
         span = "0, 1" if flag.kind == "bool" and flag.low == 0 else "1" if flag.kind == "bool" else f"{flag.low} … {flag.high}"
         rows.append(f"| `{flag.name}` | {flag.default} | {span} | {', '.join(f'`{n}`' for n in flag.requires)} | {flag.doc} |")
+    rows += ["", "# Knobs of hz3", "",
+             "Made from `hz3/src/config/knobs.yaml`. A knob can be turned while a program runs: `hz3_knob_set(name, value)`, or the "
+             "environment variable when it starts. It begins at the value of its flag in the build, and exists where one of its boxes "
+             "is on.", "",
+             "| knob | environment | begins at | range | boxes | meaning |", "|---|---|---|---|---|---|"]
+    for knob in knobs:
+        rows.append(f"| `{knob.name}` | `{knob.environment}` | `{knob.flag.name}` | {knob.low} … {knob.high} | "
+                    f"{', '.join(f'`{box}`' for box in knob.boxes) or 'every build'} | {knob.doc} |")
     return "\n".join(rows) + "\n"
 
 
@@ -272,7 +361,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in [("list", "names of all variants"), ("show", "one variant, as JSON"), ("generate", "its C++ header"),
-                       ("docs", "the table of flags")]:
+                       ("docs", "the tables of flags and knobs")]:
         sub = commands.add_parser(name, help=text)
         sub.add_argument("--extra", type=Path, help="YAML file with further variants")
         if name in ("show", "generate"):
@@ -289,7 +378,7 @@ def main() -> int:
         elif args.command == "show":
             print(json.dumps(resolve(args.name, load_variants(args.extra, flags), flags), indent=1))
         elif args.command == "docs":
-            print(docs(flags), end="")
+            print(docs(flags, load_knobs(flags)[0]), end="")
         else:
             generate(args, flags)
     except CatalogueError as error:

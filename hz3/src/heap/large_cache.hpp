@@ -2,15 +2,16 @@
 // program that frees a large block often wants one of that size again, and returning and faulting 1
 // MiB costs about half a millisecond.
 //
-// Bounded three ways: by bytes (HZ3_LARGE_CACHE_BYTES), by entries, and by age: every large
+// Bounded three ways: by bytes (the knob large_cache_bytes), by entries, and by age: every large
 // operation, every thread's epoch and every thread exit returns what has lain here longer than
-// HZ3_LARGE_CACHE_MS. Thread-safe; its lock comes before the arenas'. Memory goes back outside of
+// large_cache_ms. Thread-safe; its lock comes before the arenas'. Memory goes back outside of
 // the lock, which others take meanwhile.
 //
 // Invariant (under the lock): an entry's head slot has kind kLargeCached, so it is no live block,
 // and no other list knows its slots. A span on its way back to the arena has that kind still.
 #pragma once
 
+#include "config/knobs.hpp"
 #include "heap/span.hpp"
 #include "os/clock.hpp"
 
@@ -21,12 +22,13 @@ class LargeCache {
   // Keeps a span of which `bytes` may be resident; false when that is too much, so that the caller
   // returns it.
   bool put(const Span& span, std::size_t bytes, std::uint64_t now_ms) {
-    if (bytes > kCapacity) return false;
+    const std::uint64_t capacity = knob::value(knob::Name::large_cache_bytes);
+    if (bytes > capacity) return false;
     for (;;) {
       Span oldest;
       {
         os::LockGuard guard(lock_);
-        if (count_ < kEntries && bytes_ + bytes <= kCapacity) {
+        if (count_ < kEntries && bytes_ + bytes <= capacity) {
           set_kind(span.head(), SlotKind::kLargeCached);
           entries_[count_] = {span, bytes, now_ms};
           set_count(count_ + 1);
@@ -42,7 +44,7 @@ class LargeCache {
   // The best fitting span of at least `slots` slots and at most a quarter more; arena is nullptr if
   // there is none. The span may hold old bytes.
   Span take(std::size_t slots) {
-    if (kCapacity == 0) return {};
+    if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0) return {};
     os::LockGuard guard(lock_);
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
@@ -80,7 +82,6 @@ class LargeCache {
     std::uint64_t freed_ms;  // when it came here
   };
   static constexpr std::uint32_t kEntries = 64;
-  static constexpr std::size_t kCapacity = static_cast<std::size_t>(flag::LARGE_CACHE_BYTES);
 
   void set_count(std::uint32_t count) { __atomic_store_n(&count_, count, __ATOMIC_RELAXED); }
 
@@ -102,7 +103,7 @@ inline constinit LargeCache g_large_cache;
 
 // Returns what has been cached for too long.
 inline void expire_large_cache(std::uint64_t now_ms) {
-  const auto age = static_cast<std::uint64_t>(flag::LARGE_CACHE_MS);
+  const auto age = knob::value(knob::Name::large_cache_ms);
   g_large_cache.expire(now_ms < age ? 0 : now_ms - age);
 }
 

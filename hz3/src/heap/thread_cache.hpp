@@ -8,8 +8,8 @@
 //
 // Bounds: a bin's limit starts small and grows while the bin proves too small, up to
 // HZ3_TCACHE_CLASS_BYTES and _OBJS; the sum of limit times size over all bins never exceeds
-// HZ3_TCACHE_BYTES, a bin that wants more takes it from another. Only the owning thread touches a
-// cache, except in a forked child.
+// the knob thread_cache_bytes, a bin that wants more takes it from another. Only the owning thread
+// touches a cache, except in a forked child.
 #pragma once
 
 #include "heap/bin.hpp"
@@ -22,7 +22,7 @@ namespace hz3 {
 struct ThreadCache {
   Bin bins[kClasses];
   Shard* home;
-  std::uint64_t budget;        // bytes of HZ3_TCACHE_BYTES not yet given to a bin
+  std::uint64_t budget;        // bytes of thread_cache_bytes not yet given to a bin
   std::uint64_t epoch;         // the last epoch this thread's policies ran in
   std::uint32_t slow_ops;      // slow-path visits since it looked at the clock
   std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on

@@ -14,6 +14,7 @@
 
 #include "heap/tables.hpp"
 #include "heap/thread_cache.hpp"
+#include "os/environment.hpp"
 #include "release/epoch.hpp"
 
 namespace hz3 {
@@ -96,11 +97,12 @@ inline void install_hooks_once() {
 // Gives the calling thread a cache; nullptr when the system has no memory for it. Afterwards
 // t_cache is real and the exit hook is armed.
 [[gnu::noinline, gnu::cold]] inline ThreadCache* attach_thread() {
+  read_environment_once();
   void* memory = g_cache_pool.allocate();
   if (memory == nullptr) return nullptr;
   auto* cache = static_cast<ThreadCache*>(memory);
   cache->home = &detail::join_shard();
-  cache->budget = static_cast<std::uint64_t>(flag::TCACHE_BYTES);
+  cache->budget = knob::value(knob::Name::thread_cache_bytes);
   cache->epoch = current_epoch();
   t_cache = cache;
   detail::install_hooks_once();
