@@ -10,7 +10,9 @@
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
 //     scanning, no guessing. The list of free blocks has carved - live members.
 //   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
-//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory.
+//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory. Of the pages
+//   of
+//     a run those hold none that are not in `dirty_bits` and that no carved block reaches.
 //   - A segment belongs to one shard from its creation until it is given back to the arena.
 #pragma once
 
@@ -108,7 +110,7 @@ struct Segment {
   std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
   PageBits free_bits;
-  PageBits dirty_bits;  // pages that were part of a run since they were last purged
+  PageBits dirty_bits;  // pages that blocks reached, or that were populated, since the last purge
   std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run
   Run runs[kPagesPerSegment];
 };
@@ -139,6 +141,12 @@ inline std::uint32_t page_in_segment(const void* p) {
 inline Run& run_of(Segment& segment, const void* p) {
   const std::uint32_t page = page_in_segment(p);
   return segment.runs[page - segment.run_offset[page]];
+}
+
+// Pages of the run that its carved blocks reach; the others are as they were when it was bound.
+inline std::uint32_t carved_pages(const Run& run) {
+  const std::size_t bytes = std::size_t{run.carved} * kSizeClasses[run.size_class].size;
+  return static_cast<std::uint32_t>((bytes + os::kPageSize - 1) >> os::kPageShift);
 }
 
 inline std::uint32_t first_page(const Segment& segment, const Run& run) {
@@ -186,7 +194,6 @@ inline std::uint32_t find_free_pages(const Segment& segment, std::uint32_t pages
 inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_class) {
   const std::uint32_t pages = kSizeClasses[size_class].pages;
   segment.free_bits.clear(page, pages);
-  segment.dirty_bits.set(page, pages);
   segment.free_pages -= pages;
   std::uint8_t* map = map_bytes(segment, page);
   for (std::uint32_t i = 0; i < pages; ++i) {
