@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
+#include <cinttypes>
 #include <climits>
 
 #include "api/functions.hpp"
@@ -14,14 +15,14 @@
 extern "C" {
 
 HZ3_PUBLIC struct mallinfo2 mallinfo2(void) noexcept {
-  const hz3::Census census = hz3::take_census();
+  const hz3::Books books = hz3::take_census();
   struct mallinfo2 info {};
-  info.arena = census.segment_bytes;
-  info.hblks = census.large_blocks;
-  info.hblkhd = census.large_bytes;
-  info.uordblks = census.run_bytes;
-  info.fordblks = census.segment_bytes - census.run_bytes;
-  info.keepcost = census.cached_bytes;
+  info.arena = books.segments;
+  info.hblks = books.large_blocks;
+  info.hblkhd = books.large_bytes;
+  info.uordblks = books.run_live;
+  info.fordblks = books.segments - books.run_live;
+  info.keepcost = books.waiting;
   return info;
 }
 
@@ -41,17 +42,17 @@ HZ3_PUBLIC struct mallinfo mallinfo(void) noexcept {
 
 // One line on stderr.
 HZ3_PUBLIC void malloc_stats(void) noexcept {
-  const hz3::Census census = hz3::take_census();
+  const hz3::Books books = hz3::take_census();
   hz3::LineWriter line;
-  line.text("hz3: segments ")
-      .decimal(census.segment_bytes)
-      .text(" bytes, of them in use ")
-      .decimal(census.run_bytes);
-  line.text("; large blocks ")
-      .decimal(census.large_blocks)
-      .text(" with ")
-      .decimal(census.large_bytes)
-      .text(" bytes");
+  line.text("hz3: bytes live ").decimal(books.live);
+  line.text(" (large blocks ").decimal(books.large_blocks);
+  line.text(" with ").decimal(books.large_bytes).text(")");
+  line.text(", in thread caches ").decimal(books.cached);
+  line.text(", in the store ").decimal(books.stored);
+  line.text(", waiting for reuse ").decimal(books.waiting);
+  line.text(", free with memory ").decimal(books.free_dirty);
+  line.text(", free without ").decimal(books.free_clean);
+  line.text(", headers and tables ").decimal(books.headers + books.tables);
   line.write_to(2);
 }
 
@@ -61,14 +62,24 @@ HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
     errno = EINVAL;
     return -1;
   }
-  const hz3::Census census = hz3::take_census();
-  const int written =
+  const hz3::Books books = hz3::take_census();
+  const struct {
+    const char* type;
+    std::uint64_t bytes;
+  } totals[] = {{"segments", books.segments},     {"used", books.run_live},
+                {"cached", books.cached},         {"stored", books.stored},
+                {"waiting", books.waiting},       {"free-dirty", books.free_dirty},
+                {"free-clean", books.free_clean}, {"headers", books.headers},
+                {"tables", books.tables}};
+  bool written = fprintf(stream, "<malloc version=\"hz3-1\">\n") >= 0;
+  for (const auto& total : totals)
+    written &= fprintf(stream, "<total type=\"%s\" size=\"%" PRIu64 "\"/>\n", total.type,
+                       total.bytes) >= 0;
+  written &=
       fprintf(stream,
-              "<malloc version=\"hz3-1\">\n<total type=\"segments\" size=\"%zu\"/>\n"
-              "<total type=\"used\" size=\"%zu\"/>\n"
-              "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n</malloc>\n",
-              census.segment_bytes, census.run_bytes, census.large_blocks, census.large_bytes);
-  return written < 0 ? -1 : 0;
+              "<total type=\"large\" count=\"%" PRIu64 "\" size=\"%" PRIu64 "\"/>\n</malloc>\n",
+              books.large_blocks, books.large_bytes) >= 0;
+  return written ? 0 : -1;
 }
 
 // There is nothing to tune at run time; the values glibc knows are accepted, as a promise to no

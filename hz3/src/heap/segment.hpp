@@ -109,6 +109,7 @@ struct Segment {
   std::uint32_t free_pages;     // number of bits in free_bits
   std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
+  std::uint8_t header_bits;  // pages of this header that were written, but for the first
   PageBits free_bits;
   PageBits dirty_bits;  // pages that blocks reached, or that were populated, since the last purge
   std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run
@@ -119,10 +120,20 @@ static_assert(sizeof(Run) == 32, "two descriptors a cache line");
 
 inline constexpr std::uint32_t kHeaderPages = (sizeof(Segment) + os::kPageSize - 1) / os::kPageSize;
 inline constexpr std::uint32_t kUsablePages = kPagesPerSegment - kHeaderPages;
+static_assert(kHeaderPages <= 8, "header_bits has a bit for each page");
 static_assert(kMediumMax / os::kPageSize <= kUsablePages, "the largest medium run fits a segment");
 
 // Whether nothing lives in the segment. The only place that decides it.
 inline bool is_empty(const Segment& segment) { return segment.free_pages == kUsablePages; }
+
+// Free pages that hold memory: what a purge of the segment could return.
+inline std::uint32_t purgeable_pages(const Segment& segment) {
+  return (segment.free_bits & segment.dirty_bits).count();
+}
+
+inline std::uint32_t touched_header_pages(const Segment& segment) {
+  return static_cast<std::uint32_t>(std::popcount(segment.header_bits | 1u));
+}
 
 inline char* page_address(Segment& segment, std::uint32_t page) {
   return reinterpret_cast<char*>(&segment) + page * os::kPageSize;
@@ -166,6 +177,7 @@ inline Segment& create_segment(const SlotRange& slot, Shard* owner, SegmentKind 
   if (slot.dirty) {
     __builtin_memset(static_cast<void*>(&segment), 0, sizeof segment);
     segment.dirty_bits.set(kHeaderPages, kUsablePages);
+    segment.header_bits = (1u << kHeaderPages) - 1;
   }
   segment.magic = kSegmentMagic;
   segment.owner = owner;
@@ -201,6 +213,9 @@ inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_cl
     __atomic_store_n(&map[i], static_cast<std::uint8_t>(size_class), __ATOMIC_RELAXED);
   }
   Run& run = segment.runs[page];
+  const std::size_t at = reinterpret_cast<char*>(&run) - reinterpret_cast<char*>(&segment);
+  segment.header_bits |= static_cast<std::uint8_t>(1u << (at >> os::kPageShift) |
+                                                   1u << ((at + sizeof run - 1) >> os::kPageShift));
   run = {nullptr,        nullptr, nullptr, 0, 0, 0, static_cast<std::uint8_t>(size_class),
          RunState::kNone};
   return run;

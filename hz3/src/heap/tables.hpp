@@ -28,12 +28,18 @@ class TablePool {
     void* p = next_;
     next_ += kSlot;
     left_ -= kSlot;
+    carved_ += kSlot;
     return p;
   }
   void release(void* p) {
     os::LockGuard guard(lock_);
     *static_cast<void**>(p) = free_;
     free_ = p;
+  }
+  // Bytes that were ever handed out.
+  std::uint64_t bytes() {
+    os::LockGuard guard(lock_);
+    return carved_;
   }
   os::Lock& lock() { return lock_; }
 
@@ -46,6 +52,7 @@ class TablePool {
   void* free_ = nullptr;
   char* next_ = nullptr;
   std::size_t left_ = 0;
+  std::uint64_t carved_ = 0;
 };
 
 }  // namespace hz3

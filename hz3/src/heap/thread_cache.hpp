@@ -21,6 +21,8 @@ namespace hz3 {
 
 struct ThreadCache {
   Bin bins[kClasses];
+  ThreadCache* previous;  // neighbours in the registry's list
+  ThreadCache* next;
   Shard* home;
   std::uint64_t budget;        // bytes of thread_cache_bytes not yet given to a bin
   std::uint64_t epoch;         // the last epoch this thread's policies ran in

@@ -21,6 +21,7 @@ namespace hz3 {
 
 struct Registry {
   os::Lock lock;
+  List<ThreadCache> caches;  // of the threads that have one
   bool hooks_installed = false;
   bool has_key = false;
   pthread_key_t key = 0;
@@ -31,7 +32,7 @@ inline constinit TablePool<ThreadCache> g_cache_pool;
 
 namespace detail {
 
-inline Shard& join_shard() {
+inline void enter_registry(ThreadCache& cache) {
   os::LockGuard guard(g_registry.lock);
   Shard* best = &g_shards[0];
   for (Shard& shard : g_shards) {
@@ -41,12 +42,14 @@ inline Shard& join_shard() {
     }
   }
   best->threads.fetch_add(1, std::memory_order_relaxed);
-  return *best;
+  cache.home = best;
+  g_registry.caches.push_front(cache);
 }
 
-inline void leave_shard(Shard& shard) {
+inline void leave_registry(ThreadCache& cache) {
   os::LockGuard guard(g_registry.lock);
-  shard.threads.fetch_sub(1, std::memory_order_relaxed);
+  cache.home->threads.fetch_sub(1, std::memory_order_relaxed);
+  g_registry.caches.remove(cache);
 }
 
 // The exit hook. The order is fixed: policies, medium blocks, small blocks, sub4k blocks, then the
@@ -60,7 +63,7 @@ inline void end_thread(void* argument) {
   flush_bins(cache, kFirstSub4k, kFirstMedium);
   t_cache = const_cast<ThreadCache*>(&kEndedCache);
   on_thread_exit(*cache.home);
-  leave_shard(*cache.home);
+  leave_registry(cache);
   g_cache_pool.release(&cache);
 }
 
@@ -101,7 +104,7 @@ inline void install_hooks_once() {
   void* memory = g_cache_pool.allocate();
   if (memory == nullptr) return nullptr;
   auto* cache = static_cast<ThreadCache*>(memory);
-  cache->home = &detail::join_shard();
+  detail::enter_registry(*cache);
   cache->budget = knob::value(knob::Name::thread_cache_bytes);
   cache->epoch = current_epoch();
   t_cache = cache;

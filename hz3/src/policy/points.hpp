@@ -4,6 +4,7 @@
 #pragma once
 
 #include "heap/threads.hpp"
+#include "observe/census.hpp"
 #include "observe/knob_line.hpp"
 #include "release/cache_decay.hpp"
 #include "release/exit_keep.hpp"
@@ -85,6 +86,7 @@ inline void print_stats() {
   print_observe_stats();       // S62-0
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
+  print_books();
   print_knobs();
 }
 

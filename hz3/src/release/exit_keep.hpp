@@ -14,7 +14,7 @@ inline bool worth_purging(const Shard& shard) {
   std::uint64_t pages = 0;
   for (const List<Segment>& list : shard.segments) {
     for (const Segment* s = list.front(); s != nullptr; s = s->next) {
-      pages += (s->free_bits & s->dirty_bits).count();
+      pages += purgeable_pages(*s);
       if (pages > keep) return true;
     }
   }

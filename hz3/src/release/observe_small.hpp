@@ -22,7 +22,7 @@ inline void observe_small_segments(Shard& shard) {
     stats.total_pages.add(kUsablePages);
     stats.free_pages.add(s->free_pages);
     stats.used_pages.add(kUsablePages - s->free_pages);
-    stats.purge_potential_bytes.add((s->free_bits & s->dirty_bits).count() * os::kPageSize);
+    stats.purge_potential_bytes.add(std::uint64_t{purgeable_pages(*s)} * os::kPageSize);
   }
 }
 

@@ -1,5 +1,7 @@
 // Knobs as a program sees them: read back, refused, listed, and followed from the environment
 // before main. The program runs itself again for every environment and says there what a knob is.
+#include <malloc.h>
+
 #include <cinttypes>
 #include <cstdlib>
 
@@ -129,6 +131,33 @@ void check_environment() {
         end.output);
 }
 
+// Bytes in this thread's bins, the first of the program, after use of many sizes.
+size_t cached_bytes() {
+  static void* blocks[64];
+  for (size_t size = 16; size <= 100000; size += size / 4 + 16) {
+    for (void*& block : blocks) block = malloc(size);
+    for (void* block : blocks) free(block);
+  }
+  static char text[4096];
+  FILE* stream = fmemopen(text, sizeof text, "w");
+  malloc_info(0, stream);
+  fclose(stream);
+  constexpr char kKey[] = "<total type=\"cached\" size=\"";
+  const char* cached = strstr(text, kKey);
+  return cached != nullptr ? strtoul(cached + strlen(kKey), nullptr, 10) : 0;
+}
+
+// Whatever allocated before main, the first thread follows the environment too.
+void check_first_thread() {
+  for (const char* setting : {"NOTHING=1", "HZ3_THREAD_CACHE_BYTES=65536"}) {
+    const ChildEnd end = run_with(setting, "--cached");
+    const size_t bytes = strtoul(end.output, nullptr, 10);
+    const bool few = setting[0] == 'H';
+    CHECK(end.ok() && bytes > 0 && (bytes <= 65536) == few, "%s: %zu bytes in bins", setting,
+          bytes);
+  }
+}
+
 }  // namespace
 
 }  // namespace hz3_test
@@ -139,6 +168,10 @@ int main(int argc, char** argv) {
   g_set = provided_function<decltype(hz3_knob_set)>("hz3_knob_set");
   g_list = provided_function<decltype(hz3_knob_list)>("hz3_knob_list");
   if (g_get == nullptr) return 0;  // another allocator has no such thing
+  if (argc > 1 && strcmp(argv[1], "--cached") == 0) {
+    say("%zu", cached_bytes());
+    return 0;
+  }
   if (argc > 1) {
     uint64_t value = 0;
     if (g_get(argv[1], &value) != HZ3_KNOB_SET) return 4;
@@ -147,5 +180,6 @@ int main(int argc, char** argv) {
   }
   check_set_and_get();
   check_environment();
+  check_first_thread();
   return verdict();
 }
