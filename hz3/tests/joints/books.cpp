@@ -176,6 +176,27 @@ void check_threads() {
         books.cached, detail::bytes_in_bins(*t_cache));
 }
 
+// A census while threads come, allocate and go sees every cache alive, and disturbs nothing.
+void check_while_running() {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> spawners;
+  for (int n = 0; n < 3; ++n) {
+    spawners.emplace_back([&] {
+      while (!stop.load()) {
+        std::thread([] {
+          std::vector<Block> blocks;
+          for (std::size_t size = 16; size < 6000; size += 40) blocks.push_back(make(size));
+          release(blocks, 0);
+        }).join();
+      }
+    });
+  }
+  for (int i = 0; i < 300; ++i) take_census();
+  stop.store(true);
+  for (std::thread& spawner : spawners) spawner.join();
+  check_truth("after a census among threads");
+}
+
 // Large blocks shrink in place and give the rest back.
 void check_large() {
   std::vector<Block> blocks;
@@ -212,6 +233,7 @@ int main() {
   hz3_test::check_one_thread();
   hz3_test::check_threads();
   hz3_test::check_threads();  // new threads in the caches of those that ended
+  hz3_test::check_while_running();
   hz3_test::check_large();
   hz3_test::check_store();
   return hz3_test::verdict();
