@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 #include "heap/threads.hpp"
-#include "policy/points.hpp"
 
 namespace hz3 {
 
@@ -45,6 +44,7 @@ inline void after_fork_in_child() {
   g_registry.lock.reset();
   if (ThreadCache* cache = t_cache; is_real(cache))
     cache->home->threads.store(1, std::memory_order_relaxed);
+  on_fork_child();
 }
 
 }  // namespace detail

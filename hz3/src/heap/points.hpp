@@ -6,15 +6,19 @@
 // | on_refill         | a bin ran dry, before the store is asked               | none           |
 // | on_overflow       | a bin is full and may not grow, before half of it goes | none           |
 // | on_run_empty      | the last live block of a run came home                 | the shard's    |
+// | on_pages_free     | pages of a segment became free                         | the shard's    |
 // | on_segment_empty  | the last used page of a segment became free            | the shard's    |
 // | on_epoch          | once an epoch and thread, from its slow paths          | none           |
 // | on_thread_exit    | a thread ended, after its blocks went home             | none           |
 // | on_memory_refused | the system refused memory, before a second attempt     | none           |
 // | each_box_lock     | fork: visits the locks of boxes, in lock order         | the registry's |
+// | on_fork_child     | in a forked child, whose other threads do not exist    | none           |
+// | print_stats       | the process exits in the ordinary way                  | none           |
 //
-// What a point may do: the caller of on_run_empty does not touch the run afterwards, so a box may
-// release it; that of on_segment_empty does not touch the segment, so a box may close it. A box may
-// take the locks that come after those held (os/lock.hpp), and may not allocate.
+// What a box may do there: take the locks that come after those held (os/lock.hpp), but not
+// allocate. At on_refill and on_overflow it may empty or shrink bins of the thread. At on_run_empty
+// it may release the run, and at on_segment_empty close the segment: the caller touches neither
+// afterwards. At on_pages_free it may purge the pages, but the segment must stay.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +33,14 @@ struct ThreadCache;
 inline void on_refill(ThreadCache& cache, std::uint32_t c);
 inline void on_overflow(ThreadCache& cache, std::uint32_t c);
 inline void on_run_empty(Shard& shard, Run& run);
+inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages);
 inline void on_segment_empty(Shard& shard, Segment& segment);
 inline void on_epoch(ThreadCache& cache);
 inline void on_thread_exit(Shard& home);
 inline void on_memory_refused();
 template <typename Visit>
 void each_box_lock(Visit visit);
+inline void on_fork_child();
+inline void print_stats();
 
 }  // namespace hz3

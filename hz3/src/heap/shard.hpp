@@ -135,8 +135,10 @@ inline void release_run(Shard& shard, Run& run, ReleaseReason reason) {
   const std::uint32_t pages = kSizeClasses[run.size_class].pages;
   detail::unfile_run(shard, run);
   detail::count_free_pages(shard, segment.kind, static_cast<std::int32_t>(pages));
-  segment.dirty_bits.set(first_page(segment, run), carved_pages(run));
-  release_range_definitely_free(segment, first_page(segment, run), pages, reason);
+  const std::uint32_t page = first_page(segment, run);
+  segment.dirty_bits.set(page, carved_pages(run));
+  release_range_definitely_free(segment, page, pages, reason);
+  on_pages_free(shard, segment, page, pages);
   if (is_empty(segment)) on_segment_empty(shard, segment);
 }
 

@@ -156,7 +156,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
     const auto batch = static_cast<std::uint32_t>(flag::REFILL_BATCH);
     for (std::uint32_t left = half; left > 0;) {
       const std::uint32_t n = left < batch ? left : batch;
-      g_store.put(c, pop_batch(bin, n));
+      g_store.put(*cache.home, c, pop_batch(bin, n));
       left -= n;
     }
   }

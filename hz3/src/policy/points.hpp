@@ -26,6 +26,8 @@ inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
 
 inline void on_run_empty(Shard&, Run&) {}
 
+inline void on_pages_free(Shard&, Segment&, std::uint32_t, std::uint32_t) {}
+
 inline void on_segment_empty(Shard&, Segment&) {}
 
 inline void on_epoch(ThreadCache& cache) {
@@ -75,6 +77,8 @@ template <typename Visit>
 void each_box_lock(Visit visit) {
   g_store.each_lock(visit);
 }
+
+inline void on_fork_child() {}
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
 inline void print_stats() {

@@ -7,7 +7,7 @@
 namespace hz3 {
 
 struct RunsStore {
-  void put(std::uint32_t, Batch batch) { give_back(batch); }
+  void put(Shard&, std::uint32_t, Batch batch) { give_back(batch); }
   Batch take(Shard& home, std::uint32_t c, Wish wish) { return take_blocks(home, c, wish); }
   void drain() {}
   std::uint64_t bytes() { return 0; }

@@ -2,7 +2,7 @@
 // them here in batches, a thread that runs dry takes some; neither knows which form the store has.
 // The forms are alternatives, chosen by flag, each a type of its own file with these members:
 //
-//   void put(c, batch)          takes a batch of class c; never fails
+//   void put(home, c, batch)    takes a batch of class c from a thread of shard `home`; never fails
 //   Batch take(home, c, wish)   blocks of class c for a thread of shard `home`: at least one, at
 //                               most wish.most; empty when the system has no more memory
 //   void drain()                hands all it holds to the runs, so that runs can be found empty

@@ -19,7 +19,7 @@ namespace hz3 {
 
 class TransferCache {
  public:
-  void put(std::uint32_t c, Batch batch) {
+  void put(Shard&, std::uint32_t c, Batch batch) {
     if (!keep(c, batch)) give_back(batch);
   }
 

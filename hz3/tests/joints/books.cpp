@@ -217,7 +217,7 @@ void check_store() {
   Batch batch = take_blocks(*t_cache->home, c, {20, 20});
   const std::uint64_t bytes = std::uint64_t{batch.count()} * kSizeClasses[c].size;
   CHECK(take_census().live == bytes, "%lu bytes taken, live %lu", bytes, take_census().live);
-  g_store.put(c, batch);
+  g_store.put(*t_cache->home, c, batch);
   const Books books = take_census();
   CHECK(books.live == 0 && books.stored == (flag::S42_SMALL_XFER ? bytes : 0),
         "%lu bytes put: live %lu, stored %lu", bytes, books.live, books.stored);

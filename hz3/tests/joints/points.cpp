@@ -4,16 +4,20 @@
 #include <sys/syscall.h>
 
 #include "../support/check.h"
+#include "../support/child.h"
 #include "api/functions.hpp"
+#include "api/process.hpp"
 
 namespace {
 
 struct Asked {
-  int refill, overflow, run_empty, segment_empty, epoch, thread_exit, memory_refused;
+  int refill, overflow, run_empty, pages_free, segment_empty, epoch, thread_exit, memory_refused,
+      fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
 
 bool g_take_all_back = false;  // answer like a box that releases runs and closes segments at once
+hz3::os::Lock g_box_lock;
 bool g_refuse_memory = false;
 bool g_relent = false;  // grant memory again once the heap has asked
 
@@ -43,18 +47,20 @@ extern "C" int mprotect(void* p, size_t bytes, int protection) noexcept {
 
 namespace hz3 {
 
-void install_process_hooks() {}
-
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.refill;
   CHECK(!any_lock_held(), "on_refill with a lock held");
   CHECK(count_of(cache.bins[c]) == 0, "on_refill of a bin with %u blocks", count_of(cache.bins[c]));
+  if (g_take_all_back) flush_bins(cache, 1, kClasses);
 }
 
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.overflow;
   CHECK(!any_lock_held(), "on_overflow with a lock held");
   CHECK(cache.bins[c].room == 0, "on_overflow of a bin with room for %u", cache.bins[c].room);
+  // Every other time it shrinks the bin only.
+  if (g_take_all_back && g_asked.overflow % 2 == 0) flush_bins(cache, 1, kClasses);
+  if (g_take_all_back) shrink_bin(cache, c, detail::kLimits.smallest[c]);
 }
 
 inline void on_run_empty(Shard& shard, Run& run) {
@@ -62,6 +68,12 @@ inline void on_run_empty(Shard& shard, Run& run) {
   CHECK(is_held(shard.lock), "on_run_empty without the shard's lock");
   CHECK(run.live == 0 && run.state == RunState::kEmpty, "on_run_empty with %u live", run.live);
   if (g_take_all_back) release_run(shard, run, reason_of_class(run.size_class));
+}
+
+inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages) {
+  ++g_asked.pages_free;
+  CHECK(is_held(shard.lock), "on_pages_free without the shard's lock");
+  CHECK(segment.free_bits.next_clear(page) >= page + pages, "on_pages_free of pages in use");
 }
 
 inline void on_segment_empty(Shard& shard, Segment& segment) {
@@ -89,6 +101,21 @@ inline void on_memory_refused() {
   CHECK(!any_lock_held(), "on_memory_refused with a lock held");
   if (g_relent) g_refuse_memory = false;
 }
+
+template <typename Visit>
+void each_box_lock(Visit visit) {
+  // In a child the other locks were reset before; elsewhere fork holds them.
+  CHECK(is_held(g_registry.lock), "fork visits the locks of boxes before the registry's");
+  visit(g_box_lock);
+  g_store.each_lock(visit);
+}
+
+inline void on_fork_child() {
+  ++g_asked.fork_child;
+  CHECK(!any_lock_held() && !is_held(g_box_lock), "a lock is held in the child");
+}
+
+inline void print_stats() {}
 
 }  // namespace hz3
 
@@ -137,6 +164,8 @@ void check_boxes_that_act_at_once() {
     g_store.drain();
     CHECK(g_asked.run_empty > 0 && g_asked.segment_empty > 0, "%d runs, %d segments became empty",
           g_asked.run_empty, g_asked.segment_empty);
+    CHECK(g_asked.pages_free == g_asked.run_empty, "%d runs released, %d times pages free",
+          g_asked.run_empty, g_asked.pages_free);
     for (const List<Segment>& list : t_cache->home->segments)
       CHECK(list.empty(), "a segment is left of a heap without blocks");
   }
@@ -211,6 +240,19 @@ void check_memory_refused() {
   deallocate(block);
 }
 
+void check_fork() {
+  g_asked = {};
+  const ChildEnd end = run_child(
+      [] {
+        g_box_lock.lock();  // it is free in the child
+        deallocate(allocate(kSize));
+        return g_asked.fork_child == 1 ? verdict() : 2;
+      },
+      20);
+  CHECK(end.ok(), "child: %s %d", end.how(), end.status);
+  CHECK(g_asked.fork_child == 0 && !is_held(g_box_lock), "the parent keeps a lock");
+}
+
 }  // namespace
 
 }  // namespace hz3_test
@@ -220,6 +262,7 @@ int main() {
   hz3_test::check_boxes_that_act_at_once();
   hz3_test::check_clock();
   hz3_test::check_thread_exit();
+  hz3_test::check_fork();
   hz3_test::check_memory_refused();
   return hz3_test::verdict();
 }

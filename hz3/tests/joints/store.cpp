@@ -76,7 +76,7 @@ void check_store() {
   }
   Batch back;
   for (std::uint32_t i = 0; i < taken; ++i) back.push(seen[i]);
-  g_store.put(c, back);
+  g_store.put(home, c, back);
   if constexpr (flag::S42_SMALL_XFER) {
     CHECK(g_store.bytes() == taken * 64, "%u blocks put, the store holds %lu bytes", taken,
           g_store.bytes());
@@ -87,7 +87,7 @@ void check_store() {
   // More lies there than the taker has room for.
   Batch one = g_store.take(home, c, {1, 1});
   CHECK(one.count() == 1, "asked for one, got %u", one.count());
-  g_store.put(c, one);
+  g_store.put(home, c, one);
   g_store.drain();
   CHECK(g_store.bytes() == 0, "a drained store holds %lu bytes", g_store.bytes());
   for (std::uint32_t i = 0; i < taken; ++i)
