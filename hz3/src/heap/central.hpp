@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "heap/batch.hpp"
+#include "heap/populate.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
@@ -40,9 +41,8 @@ struct Delivery {
   std::uint32_t linked = 0;  // blocks in all pieces
   char* fresh = nullptr;     // neighbouring blocks that never existed
   std::uint32_t fresh_count = 0;
-  PageBits stale;            // pages of the segment of `fresh` that may hold old bytes
-  char* populate = nullptr;  // pages to fault in before linking
-  std::size_t populate_bytes = 0;
+  PageBits stale;       // pages of the segment of `fresh` that may hold old bytes
+  AheadRange populate;  // pages to fault in before linking
 
   std::uint32_t count() const { return linked + fresh_count; }
   // Fresh blocks end a delivery: it holds one range of them.
@@ -116,35 +116,11 @@ inline void take_from_dead_shards(Shard& home, std::uint32_t c, Wish wish, Deliv
   }
 }
 
-// Box S308. Decides which fresh pages, from a new run on, are to be faulted in by one call: while a
-// shard grows, the pages behind the run will be wanted next. Little at first, so that a small
-// program stays small; not for blocks of several pages, parts of which a program may never touch.
-// The pages count as dirty from here on, so that a purge finds them.
-inline void plan_populate(Shard& shard, Segment& segment, Run& run, Delivery& delivery) {
-  constexpr auto kAhead = static_cast<std::uint32_t>(flag::S308_POPULATE_PAGES);
-  if constexpr (kAhead == 0) return;
-  const std::uint32_t pages = kSizeClasses[run.size_class].pages;
-  const std::uint32_t page = first_page(segment, run);
-  const std::uint32_t end = page + pages;
-  if (kSizeClasses[run.size_class].size > os::kPageSize || page < segment.populated_end) return;
-  const bool grown = shard.segments[static_cast<int>(segment.kind)].front()->next != nullptr;
-  const std::uint32_t ahead = grown || end / 4 > kAhead ? kAhead : end / 4;
-  const std::uint32_t stop = end + ahead < kPagesPerSegment ? end + ahead : kPagesPerSegment;
-  // Only a range that is free up to its end; what was used before has its pages already.
-  if (end < stop &&
-      (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop))
-    return;
-  segment.dirty_bits.set(page, stop - page);
-  segment.populated_end = stop;
-  delivery.populate = page_address(segment, page);
-  delivery.populate_bytes = (stop - page) * os::kPageSize;
-}
-
 inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery,
                        std::uint32_t alignment = 1) {
   Run* run = run_from_free_pages(shard, c, alignment, delivery.stale);
   if (run == nullptr) return;
-  plan_populate(shard, segment_of(run), *run, delivery);
+  delivery.populate = plan_populate(shard, segment_of(run), *run);
   take_from_fresh_run(shard, *run, wish, delivery);
 }
 
@@ -208,7 +184,7 @@ inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
 
 // Makes one batch of a delivery: fresh blocks first, lowest address first, then the pieces.
 inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
-  if (delivery.populate_bytes != 0) os::populate(delivery.populate, delivery.populate_bytes);
+  if (delivery.populate.bytes != 0) os::populate(delivery.populate.start, delivery.populate.bytes);
   void* first = nullptr;
   for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
     link_of(delivery.pieces[i - 1].last) = first;
