@@ -10,9 +10,8 @@
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
 //     scanning, no guessing. The list of free blocks has carved - live members.
 //   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
-//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory. Of the pages
-//   of
-//     a run those hold none that are not in `dirty_bits` and that no carved block reaches.
+//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory. So does a page
+//     of a run that is not in `dirty_bits` and that no carved block reaches.
 //   - A segment belongs to one shard from its creation until it is given back to the arena.
 #pragma once
 

@@ -121,7 +121,7 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
       list.push_front(*segment);
     }
     count_free_pages(shard, kind, -static_cast<std::int32_t>(pages));
-    stale = segment->dirty_bits;  // before the run's pages count as dirty
+    stale = segment->dirty_bits;  // before the run's pages are populated
     return &bind_run(*segment, page, c);
   }
   return nullptr;

@@ -95,6 +95,7 @@ inline void count_slot(const Slot& slot, Books& books) {
       break;
     case SlotKind::kSegment:
     case SlotKind::kLargeTail:
+    case SlotKind::kLost:
       break;
   }
 }

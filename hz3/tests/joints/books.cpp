@@ -197,7 +197,7 @@ void check_while_running() {
   check_truth("after a census among threads");
 }
 
-// Large blocks shrink in place and give the rest back.
+// Large blocks shrink in place and give the rest back; they grow where they are, or move.
 void check_large() {
   std::vector<Block> blocks;
   for (int i = 0; i < 8; ++i) blocks.push_back(make(std::size_t{7} << 20));
@@ -206,6 +206,11 @@ void check_large() {
   const Books books = check_truth("shrunk large blocks");
   CHECK(books.large_blocks == 8 && books.large_bytes == 8 * ((std::uint64_t{3} << 20) + 5000),
         "%lu large blocks of %lu bytes", books.large_blocks, books.large_bytes);
+  for (Block& block : blocks) {
+    block.p = reallocate(block.p, std::size_t{12} << 20);
+    std::memset(block.p, 0x3c, std::size_t{12} << 20);
+  }
+  check_truth("grown large blocks");
   release(blocks, 0);
   check_truth("freed large blocks");
   trim_all();
