@@ -1,5 +1,5 @@
 // The census: how much memory the allocator holds, and how much of it the program holds, counted by
-// walking every shard under its lock and the slot tables. For mallinfo and its kin; slow, exact at
+// walking every shard under its lock and the slot table. For mallinfo and its kin; slow, exact at
 // quiet moments, a fair sample otherwise. Blocks in thread caches count as the program's.
 #pragma once
 
@@ -30,15 +30,12 @@ inline void count_segment(Segment& segment, Census& census) {
   }
 }
 
-inline void count_slots(const Arena& arena, Census& census) {
-  for (std::size_t slot = 0; slot < arena.committed; ++slot) {
-    const Slot& head = arena.table[slot];
-    if (kind_of(head) == SlotKind::kLargeHead) {
-      ++census.large_blocks;
-      census.large_bytes += size_of(head);
-    } else if (kind_of(head) == SlotKind::kLargeCached) {
-      census.cached_bytes += size_of(head);
-    }
+inline void count_slot(const Slot& head, Census& census) {
+  if (kind_of(head) == SlotKind::kLargeHead) {
+    ++census.large_blocks;
+    census.large_bytes += size_of(head);
+  } else if (kind_of(head) == SlotKind::kLargeCached) {
+    census.cached_bytes += size_of(head);
   }
 }
 
@@ -53,8 +50,7 @@ inline Census take_census() {
     }
   }
   os::LockGuard guard(g_arenas.lock);
-  const int arenas = g_arenas.count.load(std::memory_order_relaxed);
-  for (int i = 0; i < arenas; ++i) detail::count_slots(g_arenas.arenas[i], census);
+  for_each_slot_locked([&](const Slot& slot) { detail::count_slot(slot, census); });
   return census;
 }
 

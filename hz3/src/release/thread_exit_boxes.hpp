@@ -33,17 +33,36 @@ struct PageRange {
   std::uint32_t dirty = 0;
 };
 
+// Widens the range to whole pages of the system where those are larger than the heap's and what is
+// added is free, and narrows it where it is not: a live neighbour must stay as it is. May leave
+// nothing of the range (end <= first).
+inline void fit_to_system_pages(const Segment& segment, PageRange& range) {
+  const auto unit = static_cast<std::uint32_t>(os::g_system_page >> os::kPageShift);
+  if (unit <= 1) return;
+  const std::uint32_t down = range.first / unit * unit;
+  const std::uint32_t up = (range.end + unit - 1) / unit * unit;
+  range.first = segment.free_bits.next_clear(down) < range.first ? down + unit : down;
+  range.end = segment.free_bits.next_clear(range.end) < up ? up - unit : up;
+  range.dirty = 0;
+  const PageBits candidates = segment.free_bits & segment.dirty_bits;
+  for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += candidates.test(p);
+}
+
 inline PageRange next_purgeable(const Segment& segment, std::uint32_t page) {
   const PageBits candidates = segment.free_bits & segment.dirty_bits;
-  PageRange range;
-  range.first = candidates.next_set(page);
-  if (range.first == kPagesPerSegment) return range;
-  const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
-  for (std::uint32_t p = range.first; p < free_end; p = candidates.next_set(p + 1)) {
-    range.end = p + 1;
-    ++range.dirty;
+  for (;;) {
+    PageRange range;
+    range.first = candidates.next_set(page);
+    if (range.first == kPagesPerSegment) return range;
+    const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
+    for (std::uint32_t p = range.first; p < free_end; p = candidates.next_set(p + 1)) {
+      range.end = p + 1;
+      ++range.dirty;
+    }
+    fit_to_system_pages(segment, range);
+    if (range.first < range.end) return range;
+    page = free_end;
   }
-  return range;
 }
 
 }  // namespace detail

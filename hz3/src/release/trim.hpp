@@ -29,29 +29,25 @@ inline bool trim_shard(Shard& shard) {
 
 // Free slots that the system once refused to purge, for example because they were locked, hold
 // their memory still: asks again. Meanwhile each is taken, so that nobody can be handed it.
-inline bool purge_refused_slots(Arena& arena) {
-  bool any = false;
-  for (std::size_t slot = 0;; ++slot) {
-    {
-      os::LockGuard guard(g_arenas.lock);
-      if (slot >= arena.committed) return any;
-      Slot& entry = arena.table[slot];
-      if (kind_of(entry) != SlotKind::kFree || !entry.dirty) continue;
-      set_slot(entry, SlotKind::kLargeTail, false, 0, 0);
-    }
-    any |= release_slots(arena, slot, 1);
-  }
-}
-
 inline bool purge_refused_slots() {
+  Arena& window = g_arenas.window;
+  std::size_t slot = 0;
   {
     os::LockGuard guard(g_arenas.lock);
     if (g_arenas.purge_failures == 0) return false;
+    slot = g_arenas.used_first;
   }
   bool any = false;
-  const int arenas = g_arenas.count.load(std::memory_order_acquire);
-  for (int i = 0; i < arenas; ++i) any |= purge_refused_slots(g_arenas.arenas[i]);
-  return any;
+  for (;; ++slot) {
+    {
+      os::LockGuard guard(g_arenas.lock);
+      if (slot >= g_arenas.used_end) return any;
+      Slot& entry = window.table[slot];
+      if (kind_of(entry) != SlotKind::kFree || !entry.dirty) continue;
+      set_slot(entry, SlotKind::kLargeTail, false, 0, 0);
+    }
+    any |= release_slots(window, slot, 1);
+  }
 }
 
 }  // namespace detail
