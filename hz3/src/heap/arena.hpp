@@ -16,6 +16,8 @@
 //   - A slot's kind is kNone unless we have its addresses. It becomes so before they are unmapped,
 //     so what the system maps there next is foreign from its first moment. In an arena such a slot
 //     is one that the system took away (span.hpp); it is never used again.
+//   - A claim's slots are those that its mapped bytes reach, none more: the first address of a slot
+//     is mapped as long as the slot is ours, so no other claim can be placed there.
 //   - Runs lie in the window only, so the page map's one range test finds them all.
 //   - A free slot reads as zero unless its `dirty` bit says that a purge of it failed.
 #pragma once
@@ -214,7 +216,7 @@ inline SlotRange take_reserved_locked(Reservation& in, std::size_t slots, SlotKi
   const std::size_t first = find_slots_locked(in, slots, alignment);
   if (first == SIZE_MAX || !commit_slots_locked(in, first + slots)) return {};
   if (first == in.lowest_free) in.lowest_free = first + slots;
-  return {&g_arenas.window, first, take_slots_locked(first, slots, kind, false)};
+  return {&g_arenas.window, first, slots, take_slots_locked(first, slots, kind, false)};
 }
 
 // Makes another reservation and takes slots of it; without them it is given back.
@@ -249,11 +251,11 @@ inline char* map_claim_locked(std::size_t slots, std::size_t bytes, std::size_t 
   }
 }
 
-// Takes slots of the window that are mapped for this alone, and only as far as `bytes` reach.
-inline SlotRange claim_locked(std::size_t slots, SlotKind kind, std::size_t alignment,
-                              std::size_t bytes) {
+// Takes as many slots of the window as `bytes` reach, mapped for this alone, and only so far.
+inline SlotRange claim_locked(SlotKind kind, std::size_t alignment, std::size_t bytes) {
   ArenaSet& set = g_arenas;
   bytes = os::round_to_system_pages(bytes);
+  const std::size_t slots = (bytes + kSegmentSize - 1) >> kSegmentShift;
   char* p = map_claim_locked(slots, bytes, alignment);
   if (p == nullptr) return {};
   os::lock_on_touch_if_locked(p, bytes);
@@ -264,7 +266,7 @@ inline SlotRange claim_locked(std::size_t slots, SlotKind kind, std::size_t alig
   }
   set.claim_below = p;
   note_used_locked(first, first + slots);
-  const SlotRange range{&set.window, first, take_slots_locked(first, slots, kind, true)};
+  const SlotRange range{&set.window, first, slots, take_slots_locked(first, slots, kind, true)};
   __atomic_store_n(&set.window.table[first].mapped, bytes, __ATOMIC_RELAXED);
   return range;
 }
@@ -322,7 +324,7 @@ inline SlotRange reserve_own_locked(std::size_t slots, std::size_t alignment) {
   own->next = set.own;
   set.own = own;
   set.own_count.store(set.own_count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  return {&own->arena, 0, false};
+  return {&own->arena, 0, slots, false};
 }
 
 // Takes a block's own reservation off the list; its addresses are the caller's affair.
@@ -372,12 +374,13 @@ inline SlotRange allocate_in_window_locked(std::size_t slots, SlotKind kind, std
     const SlotRange range = take_from_new_reservation_locked(slots, kind, alignment);
     if (range.arena != nullptr) return range;
   }
-  return claim_locked(slots, kind, alignment, bytes);
+  return claim_locked(kind, alignment, bytes);
 }
 
 }  // namespace detail
 
-// Takes `slots` neighbouring slots for `kind`. `alignment` is a power of two of at least 2 MiB.
+// Takes `slots` neighbouring slots for `kind`, or fewer if `bytes` (at least one) need no more and
+// they are claimed. `alignment` is a power of two of at least 2 MiB.
 // Thread-safe; fails only when address space or commit charge is exhausted, and then leaves both as
 // they were. Of claimed slots the first `bytes` can be used; resize_claim() changes that.
 inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t alignment,
@@ -409,8 +412,9 @@ inline bool extend_slots(Arena& arena, std::size_t end, std::size_t more) {
   return true;
 }
 
-// Changes a claimed large block from `had` slots to `slots`, of which the first `bytes` can be used
-// and the rest is not mapped. False, with nothing changed, when there is no room where it lies.
+// Changes a claimed large block from `had` slots to `slots`, which `bytes` must reach; those can be
+// used and what is behind them is not mapped. False, with nothing changed, when there is no room
+// where it lies.
 inline bool resize_claim(std::size_t first, std::size_t had, std::size_t slots, std::size_t bytes) {
   ArenaSet& set = g_arenas;
   Arena& window = set.window;

@@ -60,7 +60,7 @@ struct FreshSpan {
 // A span from the arenas of which `bytes` can be used; span.arena is nullptr when there is no more.
 inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
   const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead, alignment, bytes);
-  return {{range.arena, range.first, slots}, range.dirty};
+  return {{range.arena, range.first, range.slots}, range.dirty};
 }
 
 inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {

@@ -69,6 +69,7 @@ struct Arena {
 struct SlotRange {
   Arena* arena = nullptr;  // nullptr: there was no room
   std::size_t first = 0;
+  std::size_t slots = 0;
   bool dirty = false;  // some slot may hold old bytes
 };
 

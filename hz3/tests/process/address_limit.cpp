@@ -162,6 +162,38 @@ void realloc_in_little_room() {
   free(block);
 }
 
+// Blocks that grow in turn, in each other's way, and new ones between them.
+void grow_in_turn() {
+  constexpr size_t kBlocks = 12;
+  char* blocks[kBlocks] = {};
+  char* between[kBlocks * 8] = {};
+  size_t made = 0;
+  for (size_t mb = 3; mb < 60; mb += mb / 2) {
+    for (size_t i = 0; i < kBlocks; ++i) {
+      const size_t size = mb * kMiB + 12345 * i;
+      auto* grown = static_cast<char*>(realloc(blocks[i], size));
+      CHECK(grown != nullptr, "realloc to %zu bytes under 4096 MiB", size);
+      if (grown == nullptr) return;
+      CHECK(blocks[i] == nullptr || (grown[0] == static_cast<char>(i) && grown[2 * kMiB] == 7),
+            "realloc to %zu bytes lost the content", size);
+      blocks[i] = grown;
+      memset(grown, 7, size);
+      grown[0] = static_cast<char>(i);
+      if (made < kBlocks * 8) {
+        between[made] = static_cast<char*>(malloc(kMiB * (1 + i % 3)));
+        memset(between[made], static_cast<int>(made), kMiB);
+        ++made;
+      }
+    }
+  }
+  for (size_t i = 0; i < made; ++i) {
+    CHECK(between[i][0] == static_cast<char>(i) && between[i][kMiB - 1] == static_cast<char>(i),
+          "block %zu lost its content", i);
+    free(between[i]);
+  }
+  for (char* block : blocks) free(block);
+}
+
 // Blocks in all places that addresses may come from, used in every way.
 void use_many() {
   constexpr size_t kCount = 1000;
@@ -200,6 +232,7 @@ constexpr Case kCases[] = {
     {"usable_200", 200 << 10, Layout::kUsual, true, usable_200},
     {"usable_400", 400 << 10, Layout::kUsual, true, usable_400},
     {"realloc_in_little_room", 100 << 10, Layout::kUsual, false, realloc_in_little_room},
+    {"grow_in_turn", 4194304, Layout::kUsual, false, grow_in_turn},
     {"free", 1500000, Layout::kUsual, false, use_many},
     {"tiny", 60000, Layout::kUsual, false, use_little},
     {"tinier", 20000, Layout::kUsual, false, use_little},
