@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, NoReturn, Optional, Sequence
 
-from harness.errors import EXIT_STATUSES, UserError
-from harness.model import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from harness import last_resort
+from harness.errors import EXIT_BROKEN_PIPE, EXIT_STATUSES, UserError
+from harness.model import EXIT_BAD_INPUT, EXIT_FAILED
 
 if TYPE_CHECKING:
     from harness.experiment import MoreLanes, RunOptions
@@ -29,7 +30,8 @@ references interleaved in randomised blocks, judges, and writes a report.
 
 EXPERIMENT is a file, or the name of one in experiments/. A run of the same experiment with the same
 options continues an unfinished run directory; blocks that are complete are kept, a half block is made
-anew. Figures go to results/<experiment>/<run>/: start with report.md.
+anew. Figures go to results/<experiment>/<run>/: start with report.md. The answer is printed before these
+are written. One run measures on a machine at a time; a second is refused, or waits (--wait).
 
 examples:
   tools/run s62 --quick             six blocks with small arguments: does it work at all
@@ -97,14 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     _run_options(board)
     board.add_argument("--to", type=Path, metavar="DIR", help="where the table goes (default: results/published in the project)")
     board.add_argument("--from", dest="made", type=Path, metavar="RUN", help="write the table of a finished run again")
-    plan = add("plan", _plan, "show the blocks and the order of an experiment, without running it")
+    plan = add("plan", _plan, "show the blocks and the order of an experiment, and whether a run would go on")
     _experiment_options(plan)
+    _results_option(plan)
     for name, handler, text in (
         ("judge", _judge, "judge a run again from its records; prints the verdict"),
         ("report", _report, "write the report of a run again from its records"),
     ):
         add(name, handler, text).add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
-    publish = add("publish", _publish, "keep a finished run in results/published, for git")
+    publish = add("publish", _publish, "judge a finished run once more, and keep it in results/published, for git")
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
@@ -126,7 +129,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="begin a new run even if an unfinished one exists")
+    parser.add_argument("--wait", action="store_true", help="wait for a run that measures on this machine; else it is a refusal")
     parser.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
+    _results_option(parser)
+
+
+def _results_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help="where runs are kept (default: results/ in the project)")
 
 
@@ -171,13 +179,14 @@ def _request(args: argparse.Namespace, file: Path, command: List[str]) -> RunReq
         file=file,
         root=args.root.resolve(),
         build=_build_dir(args),
-        results=(args.results or args.root / "results").resolve(),
+        results=_results_dir(args),
         options=_options(args),
         allocators=args.allocator,
         fresh=args.fresh,
         command=command,
         more=_more_lanes(args),
         extend=getattr(args, "extend", False),
+        wait=args.wait,
     )
 
 
@@ -199,18 +208,29 @@ def _build_dir(args: argparse.Namespace) -> Path:
     return Path(args.build or args.root / "build").resolve()
 
 
+def _results_dir(args: argparse.Namespace) -> Path:
+    return Path(args.results or args.root / "results").resolve()
+
+
 def _plan(args: argparse.Namespace) -> int:
     from harness.plan import make_plan
-    from harness.run.command import effective_experiment, find_experiment
-    from harness.run.overview import plan_text
+    from harness.run.command import effective_experiment, find_experiment, shown_path
+    from harness.run.doubts import gate_doubts, refuse_unknown_figures
+    from harness.run.overview import plan_text, unfinished_text
     from harness.run.prepare import without_missing_lanes
 
     file = find_experiment(args.experiment, args.root)
     experiment, _ = effective_experiment(file, _options(args), args.allocator, _more_lanes(args))
     experiment, skipped = without_missing_lanes(experiment, args.root)
-    for text in skipped:
-        print(text, file=sys.stderr)
-    print(plan_text(experiment, make_plan(experiment, args.quick)))
+    shown = shown_path(file, args.root)
+    refuse_unknown_figures(experiment, file, shown)
+    for text in skipped + gate_doubts(experiment, file, shown):
+        print(f"warning: {text}", file=sys.stderr)
+    plan = make_plan(experiment, args.quick)
+    print(plan_text(experiment, plan))
+    unfinished = unfinished_text(experiment, plan, _results_dir(args), args.root.resolve())
+    if unfinished:
+        print(unfinished)
     return 0
 
 
@@ -276,26 +296,54 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Returns the exit status; a mistake is told on stderr without a traceback."""
+    """Returns the exit status, one of EXIT_STATUSES. A mistake is told on stderr without a traceback, and
+    nothing whatever gets past this: Python's own status after an exception is that of NO-GO."""
+    try:
+        status = _answered(argv)
+    except BaseException as error:  # also what the handlers of other exceptions raised
+        status = last_resort.tell(error)
+    try:
+        last_resort.deafen()
+        return _written(status)
+    except BaseException as error:
+        return last_resort.tell(error)
+
+
+def _answered(argv: Optional[Sequence[str]]) -> int:
     typed: List[str] = list(sys.argv[1:] if argv is None else argv)
-    args = _parser().parse_args(typed)
+    try:
+        args = _parser().parse_args(typed)
+    except SystemExit as error:  # argparse has spoken: help, or bad usage
+        return EXIT_BAD_INPUT if error.code else 0
     args.typed = typed
     from harness.experiment.source import ExperimentError
 
     try:
-        status: int = args.handler(args)
-        sys.stdout.flush()
-        return status
+        return _documented(args.handler(args))
     except UserError as error:
         print(f"harness: {error.message}", file=sys.stderr)
         return error.exit_status
     except ExperimentError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("harness: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`| head`); nothing more can be said, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
+        return EXIT_BROKEN_PIPE
+
+
+def _documented(status: object) -> int:
+    """A handler that ends with anything else has a defect; as 256, or None, it would look like GO."""
+    if type(status) is not int or status not in dict(EXIT_STATUSES):
+        raise RuntimeError(f"a command ended with the status {status!r}")
+    return status
+
+
+def _written(status: int) -> int:
+    """The status once all output is out; an answer that nobody can have read is no answer."""
+    error = last_resort.flushed(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        status = EXIT_BROKEN_PIPE  # the reader went away (`| head`); nothing more can be said
+    elif error is not None:
+        print(f"harness: the answer cannot be written to standard output ({error.strerror})", file=sys.stderr)
+        status = EXIT_FAILED
+    last_resort.flushed(sys.stderr)
+    return status

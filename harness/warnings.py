@@ -36,6 +36,12 @@ CATALOGUE: Dict[str, Warning_] = {
     "peer": Warning_("reference {peer} is not installed", "sudo apt-get install {package}"),
     "preset": Warning_("preset {peer}:{preset} cannot be shown to work: {reason}", "do not name it in an experiment on this machine"),
     "valgrind": Warning_("valgrind does not run ({reason})", "sudo apt-get install valgrind; needed only for instruction counts"),
+    # An experiment
+    "good-side": Warning_("`{rule}` on {metric} {asks}, of which {better} is better", "turn the comparison round if that is not meant"),
+    "cpu-speed": Warning_(
+        "{metric} counts CPU time, and lane {lane} may have several threads: time spent waiting for locks is not in it",
+        "use the rate per second, or say `threads: 1` in the lane",
+    ),
     # A run
     "dirty": Warning_("the tree has uncommitted changes", "commit before publishing; the figures cannot be repeated as they stand"),
     "skipped": Warning_("lane {workload} is skipped: {program} is not installed", "install it to have the lane"),

@@ -25,11 +25,12 @@ _DECLARED_ARGS = re.compile(r"-DHZ3_|-O|-flto|-fno-lto|-ffat-lto|-I.*\.p$|-inclu
 
 @dataclass(frozen=True)
 class WantedArm:
-    """`inline` is the definition when the experiment itself holds it."""
+    """`inline` is the definition when the experiment itself holds it; `where` the place of the arm in it."""
 
     arm: str
     variant: str
     inline: Optional[InlineVariant] = None
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def build_arms(tree: BuildTree, wanted: Sequence[WantedArm], programs: Sequence[
     if inline:
         write_extra(tree.extra, inline)
     extra = tree.extra if inline else None
-    variants = {w.variant: show(tree.root, w.variant, extra, inline) for w in wanted}
+    variants = {w.variant: show(tree.root, w.variant, extra, inline, w.where) for w in wanted}
     tree.configure(inline)
     tree.require_programs(programs)
     libraries = {name: tree.library(name) for name in variants}

@@ -20,6 +20,7 @@ RUNNER = "harness/runner/hz3-runner"
 EXTRA_NAME = "inline_variants.yaml"
 # What Meson was last configured with; written after it succeeded, so a failure is tried again.
 STAMP_NAME = "inline_variants.configured"
+_TESTS = "tests" + os.sep
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,15 @@ class BuildTree:
         raise failed(f"the build failed:\n{_errors(text, 'FAILED:')}")
 
     def programs(self) -> List[str]:
-        """The workload programs this tree knows."""
+        """The workload programs this tree knows, without those that only test them."""
         info = self.build / "meson-info" / "intro-targets.json"
         if not info.exists():
             return []
         base = str(self.build / "workloads") + os.sep
         targets = json.loads(info.read_text(encoding="utf-8"))
         found = [name for target in targets if target["type"] == "executable" for name in target["filename"]]
-        return sorted(os.path.relpath(name, base) for name in found if name.startswith(base))
+        names = [os.path.relpath(name, base) for name in found if name.startswith(base)]
+        return sorted(name for name in names if not name.startswith(_TESTS))
 
     def require_programs(self, names: Sequence[str]) -> None:
         known = self.programs()

@@ -1,7 +1,7 @@
 """Experiments: reading, checking and adjusting the YAML files of `experiments/`."""
 
 from harness.experiment.editor_schema import SCHEMA_FILE, editor_schema, editor_schema_text
-from harness.experiment.loader import load_experiment, parse_experiment
+from harness.experiment.loader import arm_places, load_experiment, parse_experiment
 from harness.experiment.looks import is_extendable, lane_look_counts, least_pairs, look_alphas, look_counts
 from harness.experiment.options import MoreLanes, RunOptions, apply_options, apply_quick, with_lanes
 from harness.experiment.predicate import (
@@ -38,6 +38,7 @@ __all__ = [
     "Workload",
     "apply_options",
     "apply_quick",
+    "arm_places",
     "editor_schema",
     "editor_schema_text",
     "is_extendable",

@@ -162,9 +162,14 @@ def _check_gate(gate: Gate, here: KeyPath, experiment: Experiment, source: Sourc
                 source.problem(here + (rule,), text)
             continue
         try:
-            parse_predicate(getattr(gate, rule))
+            predicate = parse_predicate(getattr(gate, rule))
         except ValueError as error:
             source.problem(here + (rule,), str(error))
+            continue
+        if rule == "no_go_if" and predicate.subject == "ratio" and predicate.holds(1.0):
+            side = f"'ratio {'<' if predicate.upward else '>'} {predicate.bound:g}'"
+            text = f"no change at all (a ratio of 1) would be NO-GO; name the bad side, e.g. {side}, or use go_if"
+            source.problem(here + (rule,), text)
 
 
 def _check_design(design: Design, source: Source) -> bool:

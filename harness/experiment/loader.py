@@ -45,6 +45,20 @@ def parse_experiment(text: str, file: str = "experiment.yaml") -> Experiment:
     return _checked(parse_source(text, file))
 
 
+def arm_places(path: Union[str, Path], shown: str) -> dict[str, str]:
+    """`file:line:col` of each arm, and as `arm.key` of its parent and of each of its flags and options;
+    `shown` is the name of the file in messages."""
+    source = read_source(path)
+    found = {at: mark for at, mark in source.values.items() if len(at) == 2}
+    found.update({at: mark for at, mark in source.keys.items() if len(at) in (3, 4)})
+    places = {}
+    for at, (line, column) in found.items():
+        if at[0] == "arms":
+            name = str(at[1]) if len(at) == 2 else f"{at[1]}.{at[-1]}"
+            places[name] = f"{shown}:{line}:{column}"
+    return places
+
+
 def _checked(source: Source) -> Experiment:
     data = _long_forms(source)
     source.finish()

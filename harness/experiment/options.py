@@ -43,7 +43,9 @@ def apply_options(experiment: Experiment, options: RunOptions) -> Experiment:
     if options.quick:
         experiment = apply_quick(experiment)
     if options.blocks is not None:
-        experiment = apply_blocks(experiment, options.blocks)
+        return apply_blocks(experiment, options.blocks)
+    if options.quick:
+        _check_quick_decides(experiment)
     return experiment
 
 
@@ -85,9 +87,25 @@ def apply_quick(experiment: Experiment) -> Experiment:
     return experiment.copy(update={"design": design, "workloads": workloads, "quick": None})
 
 
+def _check_quick_decides(quick: Experiment) -> None:
+    """Says of the default of 6 blocks what the loader says of a `quick:` section."""
+    blocks = quick.design.blocks
+    least = _least(quick, blocks)
+    if blocks < least:
+        raise ValueError(
+            f"--quick makes {blocks} blocks, which cannot decide at confidence {quick.design.confidence:g}; "
+            f"give --blocks {least}, or write quick: {{blocks: {least}}} into the experiment"
+        )
+
+
+def _least(experiment: Experiment, blocks: int) -> int:
+    """The fewest blocks that one look, at `blocks`, can decide the gates with."""
+    return least_pairs(look_alphas(experiment.design, [blocks])[0]) if experiment.gates else 1
+
+
 def apply_blocks(experiment: Experiment, blocks: int) -> Experiment:
     """Exactly so many blocks and one look."""
-    least = least_pairs(look_alphas(experiment.design, [blocks])[0]) if experiment.gates else 1
+    least = _least(experiment, blocks)
     if blocks < least:
         confidence = experiment.design.confidence
         raise ValueError(

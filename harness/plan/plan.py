@@ -3,8 +3,9 @@
 A pure function: the same experiment and seed give the same plan, byte for byte, and a plan with
 more blocks begins with the blocks of the shorter one, so that a run can be extended after a look.
 Each lane draws from its own stream of random numbers; adding a lane does not reorder the others.
-The key covers what decides the measured data and nothing else: a new wording of the question or
-another gate bound judges the same runs anew instead of throwing them away.
+The key covers what decides the measured data and nothing else, so that an unfinished run is found again
+by it. Whether it may be continued is asked then (`run.manifest.check_drift`): other gates, for one, must
+not be judged on data already seen.
 """
 
 from __future__ import annotations

@@ -40,8 +40,13 @@ def compose(data: RunData) -> Document:
 def write_text(path: Path, text: str) -> None:
     """Written beside and renamed, so that a reader never sees half a file."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError:
+        if beside.is_file():
+            beside.unlink()
+        raise
 
 
 def build_report(run_dir: Path) -> Path:

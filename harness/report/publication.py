@@ -2,9 +2,9 @@
 
 A publication is one folder an experiment: `<dest>/<experiment>/`. It holds the newest published run;
 publishing another run first moves what is there to `<dest>/<experiment>/older/<its run id>/`, so
-nothing is ever lost or overwritten. Publishing the same run again is refused unless its bytes would
-be the same. The raw blocks and memory series stay behind: they are large, and `runs.csv` has every
-figure.
+nothing is ever lost or overwritten. What is published is judged once more from its records first.
+Publishing the same run again is refused unless its bytes would be the same. The raw blocks and memory
+series stay behind: they are large, and `runs.csv` has every figure.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Iterator
 
 from harness.errors import UserError
+from harness.model import Verdict
 from harness.report.build import build_report
 from harness.report.load import RunData, load_run
 from harness.run.directory import RunDirectory
@@ -67,6 +68,35 @@ def _finished(data: RunData) -> None:
         )
 
 
+def _same_answer(data: RunData) -> None:
+    """The verdict must be what the records give today: a file changed by hand, records that were lost or
+    another harness must not stand in git as an answer."""
+    stored = data.verdict
+    assert stored is not None  # _finished has seen it
+    again = judge_records(data.root)
+    told, found = stored.to_json(), again.to_json()
+    if told == found:
+        return
+    keys = ", ".join(key for key in found if told.get(key) != found[key])
+    raise UserError(
+        f"{data.root}: verdict.json says {stored.status.value}, its records judged again say {again.status.value} (they differ "
+        f"in: {keys}); see what was changed, or make the records' answer the run's with: python3 -m harness judge {data.root}"
+    )
+
+
+def judge_records(run_dir: Path) -> Verdict:
+    """The verdict as `harness judge` finds it."""
+    from harness.run.command import judge_stored  # a run imports reports, so not the other way at once
+
+    return judge_stored(run_dir)
+
+
+def check_publishable(data: RunData) -> None:
+    """Every reason not to publish a run, before anything is written."""
+    _finished(data)
+    _same_answer(data)
+
+
 def _files(root: Path) -> Iterator[Path]:
     yield from (root / name for name in TEXTS)
     yield from sorted(p for p in (root / "plots").glob("*") if p.suffix in (".svg", ".png"))
@@ -112,9 +142,10 @@ def _retire(home: Path, run_id: str) -> None:
 
 
 def publish(run_dir: Path, dest: Path) -> Path:
-    """Returns `dest`/<experiment>. Refuses an unfinished run and a run id that is already there."""
+    """Returns `dest`/<experiment>. Refuses an unfinished run, one whose verdict is not what its records say,
+    and a run id that is already there."""
     data = load_run(run_dir)
-    _finished(data)
+    check_publishable(data)
     build_report(data.root)
     RunDirectory(data.root).write_tables(data.blocks)
     home = Path(dest) / data.experiment_id

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from harness.errors import Interrupted, UserError, failed
 from harness.measure.record import Asked, Seen, failed_record, run_record
-from harness.measure.validity import bad_arguments, failure, unmapped
+from harness.measure.validity import bad_arguments, failure, unmapped, unproven
 from harness.model import EXIT_FAILED, Block, BlockRecord, Failure, FailureKind, RunRecord, Slot, Status, json_text
 from harness.process import Finished, run_process, tail
 from harness.run.attempts import AttemptLog
@@ -154,24 +154,33 @@ class BlockRunner:
                 f"lane {slot.workload}, arm {slot.arm}: {lane.asked.program} refuses its arguments ({' '.join(lane.argv[1:])}):\n"
                 f"{seen_tail(seen)}"
             )
+        self._prove(slot, lane, arm, seen)
         why = failure(line, own_program=own, output=seen_tail(seen))
         if why is not None:
             return failed_record(block.index, block.kind, slot, seen, why, lane.asked), None
-        self._prove(slot, lane, arm, seen)
         csv = self.directory.series_name(block.index, slot.workload, slot.arm) if series.exists() else None
         record, _ = run_record(block.index, block.kind, slot, lane.asked, seen, csv)
         return record, series if csv else None
 
     def _prove(self, slot: Slot, lane: Lane, arm: ReadyArm, seen: Seen) -> None:
-        """A library that is not there makes the experiment void, because every further run would
-        measure something else."""
-        missing = unmapped(seen.line, [arm.preload] if arm.preload else [])
+        """A library that is not there, in the program or in one that it started, makes the experiment
+        void, because every further run would measure something else. A failed run is asked too: what
+        crashed must be the arm."""
+        here = f"VOID: lane {slot.workload}, arm {slot.arm}"
+        ended_well = failure(seen.line, own_program=False) is None
+        missing = unmapped(seen.line, [arm.preload] if arm.preload else []) if ended_well else []
         if missing:
             complaint = next((text for text in seen.stderr.splitlines() if "preload" in text), "")
             raise UserError(
-                f"VOID: lane {slot.workload}, arm {slot.arm}: the arm's library was not mapped in the process, so the run "
+                f"{here}: the arm's library was not mapped in the process, so the run "
                 f"measured another allocator. {' '.join(lane.argv[:1])} may be static, setuid, or clear its environment"
                 + (f"; the loader says: {complaint}" if complaint else ""),
+                Status.VOID.exit_status,
+            )
+        if others := unproven(seen.line):
+            raise UserError(
+                f"{here}: part of the run was done without the arm's library: {'; '.join(others)}. Start programs that load it "
+                "and keep their environment, or measure the program itself",
                 Status.VOID.exit_status,
             )
 

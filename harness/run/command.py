@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.experiment import (
     Reference,
     RunOptions,
     apply_options,
+    arm_places,
     is_extendable,
     load_experiment,
     with_lanes,
@@ -29,9 +31,12 @@ from harness.model import ArmFacts, BlockRecord, Circumstances, EarlierRun, Plan
 from harness.peers.locate import parse_allocator
 from harness.plan import make_plan
 from harness.report import build_report
+from harness.run.answer import Answer
 from harness.run.attempts import ATTEMPTS, AttemptLog
 from harness.run.block import BlockRunner, ReadyArm
 from harness.run.directory import VERDICT, RunDirectory, earlier_runs, runs_of_plan
+from harness.run.doubts import gate_doubts, refuse_unknown_figures
+from harness.run.locks import build_lock, held, machine_lock
 from harness.run.manifest import make_manifest
 from harness.run.prepare import Prepared, prepare, without_missing_lanes
 from harness.run.progress import Pace, Progress
@@ -53,6 +58,7 @@ class RunRequest:
     command: Sequence[str]
     extend: bool = False
     more: Sequence[MoreLanes] = ()
+    wait: bool = False
 
 
 def find_experiment(name: str, root: Path) -> Path:
@@ -107,14 +113,17 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
     """The verdict, and the directory of the finished run."""
     _stop_on_signals()
     directory: Optional[RunDirectory] = None
+    locks, answer = ExitStack(), Answer()
     try:
         experiment, given = effective_experiment(request.file, request.options, request.allocators, request.more)
         experiment, skipped = without_missing_lanes(experiment, request.root)
         plan = make_plan(experiment, request.options.quick)
         file = shown_path(request.file, request.root)
+        refuse_unknown_figures(experiment, request.file, file)
+        _take_locks(locks, request, experiment.id)
         if request.extend:
             extend_finished(request.results, experiment, plan)
-        prepared = prepare(experiment, file, BuildTree(request.root, request.build), given)
+        prepared = prepare(experiment, arm_places(request.file, file), BuildTree(request.root, request.build), given)
         manifest = make_manifest(
             prepared,
             root=request.root,
@@ -124,7 +133,7 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
             command=request.command,
             started_utc=utc_now(),
         )
-        manifest["warnings"] += skipped
+        manifest["warnings"] += skipped + gate_doubts(experiment, request.file, file)
         manifest["dropped_gates"] = dropped_gates(request.file, request.options)
         manifest["earlier_runs"] = [run.to_json() for run in earlier_runs(request.results, experiment.id, plan.key)]
         _introduce(prepared, manifest)
@@ -132,12 +141,23 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
         _say(f"{'continuing' if begun else 'run directory'} {shown_path(directory.root, request.root)}")
         experiment = extended(experiment, directory)
         plan = make_plan(experiment, request.options.quick)
-        verdict = _measure(request, directory, plan, experiment, prepared, arms)
-        build_report(directory.root)
+        with answer.stands():
+            verdict = _measure(request, directory, plan, experiment, prepared, arms, answer)
+            build_report(directory.root)
+        answer.said()
         print(f"report: {shown_path(directory.root / 'report.md', request.root)}", flush=True)
         return verdict, directory.root
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(_interrupted(directory, request)) from error
+    finally:
+        locks.close()
+
+
+def _take_locks(locks: ExitStack, request: RunRequest, experiment_id: str) -> None:
+    """Before anything is built: building disturbs another's run as much as measuring does."""
+    who = f"experiment {experiment_id}, since {utc_now()}, results in {request.results}"
+    locks.enter_context(held(machine_lock(), "this machine", who, wait=request.wait))
+    locks.enter_context(held(build_lock(request.build), f"the build tree {request.build}", who, wait=request.wait))
 
 
 def _measure(
@@ -147,6 +167,7 @@ def _measure(
     experiment: Experiment,
     prepared: Prepared,
     arms: Mapping[str, ReadyArm],
+    answer: Answer,
 ) -> Verdict:
     """The blocks that are missing, then the verdict: told first, because a full disk may be in the way
     of writing it, then kept."""
@@ -166,7 +187,7 @@ def _measure(
         )
         session = Session(directory, plan, blocks, judge_now, hopeless, lambda record: None, progress)
         verdict, records = session.run()
-    print_verdict(verdict)
+    answer.give(verdict)
     session.keep(verdict, records)
     return verdict
 
@@ -263,16 +284,6 @@ def judged(
     return judge(experiment, records, facts, around)
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """The answer on stdout: what must be read with it, the judge's reasons, the experiment's status."""
-    for line in verdict.headline:
-        print(f"! {line}")
-    for reason in verdict.reasons:
-        if reason not in verdict.headline:
-            print(f"  {reason}")
-    print(f"{verdict.status.value}: {verdict.experiment_id}, {verdict.blocks} blocks, {verdict.runs} runs", flush=True)
-
-
 def stored_run(where: Path) -> Tuple[Experiment, List[BlockRecord], List[ArmFacts]]:
     """A run directory as the judge needs it, from what it holds alone."""
     directory = RunDirectory(where)
@@ -295,8 +306,10 @@ def judge_again(where: Path, root: Path) -> int:
     """Judges the records of a run anew. A finished run's verdict is written again, byte for byte the
     same under the same harness; an unfinished one's is only shown, for it would end the run."""
     verdict = judge_stored(where)
+    answer = Answer()
+    answer.give(verdict)
     if (where / VERDICT).exists():
         write_whole(where / VERDICT, json_text(verdict.to_json()))
-    print_verdict(verdict)
+    answer.said()
     print(f"report: {shown_path(where / 'report.md', root)}")
     return verdict.exit_status

@@ -19,9 +19,10 @@ import fcntl
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from harness.errors import UserError, failed
 from harness.model import BlockRecord, EarlierRun, Plan, json_text
@@ -91,6 +92,15 @@ class RunDirectory:
         """The plan first: a directory with a manifest is complete enough to be continued."""
         write_whole(self.root / PLAN, json_text(plan.to_json()))
         write_whole(self.root / MANIFEST, json_text(manifest))
+
+    @contextmanager
+    def or_nothing(self) -> Iterator[None]:
+        """Around the making of a new directory: one that cannot be begun goes away again."""
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(self.root, ignore_errors=True)
+            raise
 
     def clean_work(self) -> None:
         with disk_errors(self.work):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 # The facts that must not change between the blocks of one run.
-STEADY = ("cpu_model", "cpus", "kernel", "thp", "thp_defrag", "governor", "overcommit", "page_bytes", "aslr")
+STEADY = ("cpu_model", "cpus", "kernel", "libc", "thp", "thp_defrag", "governor", "overcommit", "page_bytes", "aslr")
 
 
 def read_text(path: str) -> Optional[str]:
@@ -50,6 +50,15 @@ def machine_facts() -> Dict[str, Any]:
         "perf_event_paranoid": _number(read_text("/proc/sys/kernel/perf_event_paranoid")),
         "load": [round(value, 2) for value in os.getloadavg()],
     }
+
+
+def c_library() -> Optional[Path]:
+    """The C library that dynamic programs of this machine load, found where this process has it mapped."""
+    for line in (read_text("/proc/self/maps") or "").splitlines():
+        name = line[line.find("/") :] if "/" in line else ""
+        if re.search(r"/(libc\.so\.6|libc-[\d.]+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)$", name):
+            return Path(name)
+    return None
 
 
 def pressure(what: str) -> Optional[float]:

@@ -13,11 +13,12 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from harness import warnings
 from harness.build.arms import BuiltArm
 from harness.errors import UserError
+from harness.experiment import Experiment
 from harness.measure.disturbance import LIMITS
 from harness.model import RECORD_SCHEMA
 from harness.process import run_process
-from harness.run.machine import STEADY, machine_facts, pressure
-from harness.run.prepare import Prepared, file_sha256
+from harness.run.machine import STEADY, c_library, machine_facts, pressure
+from harness.run.prepare import Prepared, file_sha256, inputs_of
 
 
 def make_manifest(
@@ -45,6 +46,8 @@ def make_manifest(
         "arm_facts": [fact.to_json() for fact in prepared.facts],
         "runner_sha256": file_sha256(prepared.runner),
         "programs_sha256": {name: file_sha256(path) for name, path in prepared.programs.items()},
+        "inputs_sha256": {name: input_sha256(path) for name, path in prepared.inputs.items()},
+        "c_library": c_library_entry(),
         "lanes": {
             name: {"cpus": lane.cpus.workload, "sampler_cpus": lane.cpus.sampler, "timeout_s": lane.timeout_s}
             for name, lane in prepared.lanes.items()
@@ -68,6 +71,23 @@ def arm_entry(built: BuiltArm, library: str) -> Dict[str, Any]:
         "changes": {name: list(values) for name, values in built.changes.items()},
         "record": built.record,
     }
+
+
+def input_sha256(path: Path) -> str:
+    """A program that may be run but not read is known by its size and time."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        try:
+            seen = path.stat()
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); mend it, or leave its lane out with --only") from error
+        return f"unreadable, {seen.st_size} bytes of {seen.st_mtime_ns}"
+
+
+def c_library_entry() -> Dict[str, Any]:
+    path = c_library()
+    return {"path": None if path is None else str(path), "sha256": None if path is None else input_sha256(path)}
 
 
 def git_state(root: Path) -> Dict[str, Any]:
@@ -107,15 +127,31 @@ def machine_warnings(machine: Mapping[str, Any], git: Mapping[str, Any]) -> List
 
 def check_drift(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
     """Refuses to continue a run under other conditions, naming every one that changed."""
-    before, after = _steady(then), _steady(now)
-    changed = [name for name in sorted(set(before) | set(after)) if before.get(name) != after.get(name)]
-    if not changed:
+    told = "\n".join(f"    {text}" for text in _changes(then, now))
+    if not told:
         return
-    told = "\n".join(f"    {name}: was {_short(before.get(name))}, is {_short(after.get(name))}" for name in changed)
     raise UserError(
         f"{where}: this unfinished run cannot be continued, because what it depends on has changed:\n{told}\n"
         "  restore it, or begin another run with --fresh (the unfinished one is kept)"
     )
+
+
+def drift_before_building(then: Mapping[str, Any], experiment: Experiment, root: Path) -> List[str]:
+    """What would keep an unfinished run from being continued, as far as that is known without a build."""
+    now = {
+        **then,
+        "machine": machine_facts(),
+        "experiment": experiment.dict(),
+        "inputs_sha256": {name: input_sha256(path) for name, path in inputs_of(experiment, root).items()},
+        "c_library": c_library_entry(),
+    }
+    return _changes(then, now)
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> List[str]:
+    before, after = _steady(then), _steady(now)
+    names = [name for name in sorted(set(before) | set(after)) if before.get(name) != after.get(name)]
+    return [f"{name}: was {_short(before.get(name))}, is {_short(after.get(name))}" for name in names]
 
 
 def _steady(manifest: Mapping[str, Any]) -> Dict[str, Any]:
@@ -124,6 +160,8 @@ def _steady(manifest: Mapping[str, Any]) -> Dict[str, Any]:
     for name, entry in manifest["references"].items():
         facts[f"reference {name}"] = (entry["version"], entry["sha256"], tuple(sorted(entry["env"].items())))
     facts.update({f"program {name}": value for name, value in manifest["programs_sha256"].items()})
+    facts.update({f"file {name}": value for name, value in manifest.get("inputs_sha256", {}).items()})
+    facts["C library"] = manifest.get("c_library", {}).get("sha256")
     facts["runner"] = manifest["runner_sha256"]
     facts.update({f"experiment.{name}": value for name, value in manifest["experiment"].items()})
     facts.update({f"CPUs of lane {name}": value for name, value in manifest["lanes"].items()})

@@ -13,6 +13,8 @@ from harness.model import Plan
 from harness.peers.catalogue import FAMILIES, PEERS, presets
 from harness.peers.locate import find
 from harness.process import PYTHON, run_process
+from harness.run.directory import find_unfinished
+from harness.run.manifest import drift_before_building
 
 _SHOWN_BLOCKS = 12
 
@@ -54,6 +56,19 @@ def _references(tree: BuildTree) -> List[str]:
         where = str(path) if path else "the C library" if not peer.files else f"missing: sudo apt-get install {peer.packages[0]}"
         rows.append(f"{peer.name:<10} presets {', '.join(presets(FAMILIES[peer.family])):<18} {where}")
     return rows
+
+
+def unfinished_text(experiment: Experiment, plan: Plan, results: Path, root: Path) -> str:
+    """What `run` would do with an unfinished run of this plan; empty when there is none."""
+    found = find_unfinished(results, plan.experiment_id, plan.key)
+    if found is None:
+        return ""
+    made = len(list((found.root / "blocks").glob("*.json")))
+    changed = drift_before_building(found.manifest(), experiment, root)
+    if not changed:
+        return f"unfinished: {found.root}, {made} blocks; a run continues there, unless the builds have changed"
+    told = "".join(f"\n    {text}" for text in changed)
+    return f"unfinished: {found.root}, {made} blocks; a run is refused, unless with --fresh, because something has changed:{told}"
 
 
 def plan_text(experiment: Experiment, plan: Plan) -> str:

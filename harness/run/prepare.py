@@ -10,11 +10,11 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from harness import warnings
 from harness.build.arms import BuiltArm, Expected, WantedArm, build_arms
-from harness.build.flags import InlineVariant
+from harness.build.flags import InlineVariant, inline_name
 from harness.build.meson import BuildTree
 from harness.errors import UserError
 from harness.experiment import Experiment, Workload
@@ -41,19 +41,21 @@ class Prepared:
     facts: List[ArmFacts]
     runner: Path
     programs: Mapping[str, Path]
+    inputs: Mapping[str, Path]
 
     def settings(self, arm: str) -> Mapping[str, str]:
         return self.peers[arm].env if arm in self.peers else {}
 
 
-def prepare(experiment: Experiment, file: str, tree: BuildTree, given: Mapping[str, Path]) -> Prepared:
-    """Checks, builds and proves; `given` are the libraries of --allocator."""
+def prepare(experiment: Experiment, places: Mapping[str, str], tree: BuildTree, given: Mapping[str, Path]) -> Prepared:
+    """Checks, builds and proves; `places` says where the file defines each arm, `given` are the libraries
+    of --allocator."""
     check_lanes(experiment, tree.root)
     ours = [r for r in experiment.references if r.allocator in OWN_LIBRARIES and r.allocator not in given]
     peers = {r.arm: resolve(r.allocator, r.preset, given) for r in experiment.references if r not in ours}
     names = sorted({w.program for w in experiment.workloads.values() if w.program is not None})
     expected = Expected(same_bytes=experiment.kind == AA_KIND, difference=experiment.difference)
-    built = {b.arm: b for b in build_arms(tree, wanted_arms(experiment, file), names, expected)}
+    built = {b.arm: b for b in build_arms(tree, wanted_arms(experiment, places), names, expected)}
     if ours:
         given = {**given, **build_own_libraries(tree, [r.allocator for r in ours])}
         peers = {r.arm: peers.get(r.arm) or resolve(r.allocator, r.preset, given) for r in experiment.references}
@@ -70,6 +72,7 @@ def prepare(experiment: Experiment, file: str, tree: BuildTree, given: Mapping[s
         facts=arm_facts(experiment, built, peers),
         runner=tree.runner,
         programs={name: tree.program(name) for name in names},
+        inputs=inputs_of(experiment, tree.root),
     )
 
 
@@ -80,18 +83,21 @@ def build_own_libraries(tree: BuildTree, names: Sequence[str]) -> Dict[str, Path
     return paths
 
 
-def wanted_arms(experiment: Experiment, file: str) -> List[WantedArm]:
-    """Inline variants are named after the experiment and the arm, with a dot no catalogue name has."""
+def wanted_arms(experiment: Experiment, places: Mapping[str, str]) -> List[WantedArm]:
+    """Inline variants are named after the experiment, the arm and what they are."""
     wanted = []
     for name, arm in experiment.arms.items():
+        # In an A/A experiment treat is base once more, and stands nowhere in the file: one variant, one library.
+        stem = BASE if experiment.kind == AA_KIND else name
+        where = f"{places.get(name) or places.get(BASE) or experiment.id}: arm {name}"
         if arm.variant is not None:
-            wanted.append(WantedArm(name, arm.variant))
+            wanted.append(WantedArm(name, arm.variant, None, where))
             continue
-        where = f"{file}: arm {name}"
-        inline = InlineVariant(f"{experiment.id}.{name}", str(arm.parent), arm.flags, arm.options, where)
-        if experiment.kind == AA_KIND:  # treat is base once more: one variant, one library
-            inline = InlineVariant(f"{experiment.id}.{BASE}", str(arm.parent), arm.flags, arm.options, where)
-        wanted.append(WantedArm(name, inline.name, inline))
+        variant = inline_name(f"{experiment.id}.{stem}", str(arm.parent), arm.flags, arm.options)
+        keys = [at for at in places if at.startswith(f"{name}.")]
+        inner = {at.partition(".")[2]: f"{places[at]}: arm {name}" for at in keys}
+        inline = InlineVariant(variant, str(arm.parent), arm.flags, arm.options, where, inner)
+        wanted.append(WantedArm(name, variant, inline, where))
     return wanted
 
 
@@ -131,6 +137,53 @@ def find_program(name: str, root: Path) -> Optional[str]:
     return shutil.which(name, path=SEARCH_PATH)
 
 
+def inputs_of(experiment: Experiment, root: Path) -> Dict[str, Path]:
+    """Files outside the build that decide what the lanes do: the programs of commands and of `requires`,
+    the interpreters of scripts, and every plain file that an argument of a command names (the programs of
+    workloads/ read none). By the name under which the experiment knows them."""
+    found: Dict[str, Path] = {}
+    for lane in experiment.workloads.values():
+        for name in [*(lane.command or [])[:1], *lane.requires]:
+            program = find_program(name, root)
+            if program is not None:
+                found[name] = Path(program).resolve()
+        if lane.command is not None:
+            for word in [*lane.command[1:], *lane.args]:
+                found.update(_named_files(word, root))
+    for path in list(found.values()):
+        script = interpreter_of(path)
+        if script is not None:
+            found.setdefault(str(script), script.resolve())
+    return found
+
+
+def _named_files(word: str, root: Path) -> Iterator[Tuple[str, Path]]:
+    """`data.db`, `--file=data.db`, `if=data.db`: plain files only, for a device has no contents to compare."""
+    for name in dict.fromkeys((word, word.rpartition("=")[2])):
+        try:
+            path = (root / name).resolve()
+            if name and path.is_file():
+                yield name, path
+        except (OSError, ValueError, RuntimeError):
+            continue  # too long, or no name at all: then it names no file
+
+
+def interpreter_of(path: Path) -> Optional[Path]:
+    """The program that runs a script, from its first line."""
+    try:
+        with path.open("rb") as stream:
+            first = stream.readline(256)
+    except OSError:
+        return None
+    words = first[2:].split() if first.startswith(b"#!") else []
+    if not words:
+        return None
+    named = words[0].decode("utf-8", "replace")
+    if named.endswith("/env") and len(words) > 1:
+        named = shutil.which(words[1].decode("utf-8", "replace"), path=SEARCH_PATH) or named
+    return Path(named) if Path(named).is_file() else None
+
+
 def lanes_of(experiment: Experiment, tree: BuildTree) -> Dict[str, Lane]:
     usable = usable_cpus()
     return {name: _lane(name, lane, tree, usable) for name, lane in experiment.workloads.items()}
@@ -160,7 +213,11 @@ def arm_facts(
 
 
 def file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def facts_of_manifest(manifest: Mapping[str, Any]) -> List[ArmFacts]:

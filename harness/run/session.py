@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from harness.errors import UserError, failed
+from harness.errors import failed
 from harness.model import MEASURED, Block, BlockRecord, Plan, Status, Verdict, json_text
 from harness.run.block import BlockRunner, ReadyArm
 from harness.run.directory import VERDICT, RunDirectory, find_unfinished, new_directory
 from harness.run.manifest import arm_folder, check_drift
+from harness.run.preload import preloadable
 from harness.run.prepare import Prepared, file_sha256
 from harness.run.progress import Progress
 from harness.run.store import disk_errors, write_whole
@@ -37,17 +38,16 @@ def open_directory(
         check_drift(then, manifest, found.root)
         return found, place_arms(prepared, found, then), True
     directory = new_directory(results, plan.experiment_id, plan.key, manifest["started_utc"], plan.quick)
-    directory.lock()
-    arms = place_arms(prepared, directory, manifest)
-    directory.begin(manifest, plan)
+    with directory.or_nothing():
+        directory.lock()
+        arms = place_arms(prepared, directory, manifest)
+        directory.begin(manifest, plan)
     return directory, arms, False
 
 
 def place_arms(prepared: Prepared, directory: RunDirectory, manifest: Mapping[str, Any]) -> Dict[str, ReadyArm]:
     """Copies every library to a path of equal length, or finds the copy of a run begun before."""
-    root = directory.root.resolve()
-    if any(mark in str(root) for mark in (" ", ":")):
-        raise UserError(f"{root}: LD_PRELOAD cannot name a path with a blank or a colon; choose another --results")
+    root = preloadable(directory.root)
     ready = {}
     for arm, source in prepared.sources.items():
         if source is None:

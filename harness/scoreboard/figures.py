@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from harness.experiment.figures import larger_is_better as larger_is_better
 from harness.judge.pairs import RunTable
 from harness.judge.stats import estimate
 from harness.model import RunRecord
-
-# `ops_per_s`, `ops_per_cpu_s`, `iterations_per_2s` are rates; `wall_s`, `alloc_ms`, `rss_kb` are costs.
-_RATE = re.compile(r"_per_(cpu_)?\d*s$")
 
 BlockLogs = Mapping[int, float]
 
@@ -41,10 +39,6 @@ class Ratio:
         if self.low > 1:
             return "ahead"
         return "behind" if self.high < 1 else "open"
-
-
-def larger_is_better(metric: str) -> bool:
-    return _RATE.search(metric) is not None
 
 
 def counting(table: RunTable, lane: str, arm: str, metric: str) -> List[RunRecord]:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, Iterator, List
 
 import pytest
 
@@ -25,7 +25,13 @@ class Lab:
 
     def harness(self, *args: str) -> subprocess.CompletedProcess[str]:
         command = ["/usr/bin/python3", "-m", "harness", args[0], "--root", str(self.root), *args[1:]]
-        env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp"), "LC_ALL": "C.UTF-8", **self.env}
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/tmp"),
+            "LC_ALL": "C.UTF-8",
+            "HZ3_LAB_LOCKS": os.environ["HZ3_LAB_LOCKS"],
+            **self.env,
+        }
         return subprocess.run(command, cwd=PROJECT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +55,14 @@ class Lab:
 
     def runs(self, name: str) -> List[Path]:
         return sorted(path.parent for path in (self.results / name).glob("*/plan.json"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_machine_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests measure nothing: they neither wait for a run that does, nor keep one from starting."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HZ3_LAB_LOCKS", str(tmp_path_factory.mktemp("locks")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ a figure. All go through the command line, as a person or CI would meet them."""
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -37,7 +38,7 @@ def test_the_fake_lab_reaches_go(lab: Lab) -> None:
 def test_unknown_flag_is_told_at_its_place_in_the_experiment(lab: Lab) -> None:
     arms = "arms: {base: plain, treat: {parent: plain, flags: {HZ3_FAKE_SPED: 200}}}"
     done = lab.run(lab.experiment("sped", arms=arms))
-    assert_told(done, 4, "sped.yaml: arm treat: unknown flag HZ3_FAKE_SPED; did you mean HZ3_FAKE_SPEED?")
+    assert_told(done, 4, "sped.yaml:3:52: arm treat: unknown flag HZ3_FAKE_SPED; did you mean HZ3_FAKE_SPEED?")
 
 
 def test_a_variant_cannot_disable_the_profile(lab: Lab) -> None:
@@ -46,8 +47,12 @@ def test_a_variant_cannot_disable_the_profile(lab: Lab) -> None:
 
 
 def test_unknown_variant(lab: Lab) -> None:
-    done = lab.run(lab.experiment("unknown", arms="arms: {base: plain, treat: quik}"))
-    assert_told(done, 4, "there is no variant quik", "plain, quick")
+    done = lab.run(lab.experiment("unknown", arms="arms:\n  base: plain\n  treat: quik"))
+    assert_told(done, 4, "unknown.yaml:5:10: arm treat: there is no variant quik; known are plain, quick", "did you mean quick?")
+    assert "variants.yaml" not in done.stderr
+    arms = "arms:\n  base: plain\n  treat:\n    parent: plian\n    flags: {HZ3_FAKE_SPEED: 3}"
+    done = lab.run(lab.experiment("parent", arms=arms))
+    assert_told(done, 4, "parent.yaml:6:5: arm treat:", "unknown parent plian")
 
 
 def test_arms_of_the_same_bytes_are_void_before_anything_runs(lab: Lab) -> None:
@@ -274,6 +279,35 @@ def test_aa_of_a_deterministic_workload_invents_no_difference(lab: Lab) -> None:
     assert "INCONCLUSIVE" in done.stdout
 
 
-def test_a_place_that_cannot_be_preloaded_from(lab: Lab) -> None:
-    done = lab.harness("run", lab.experiment("blank"), "--results", str(lab.results / "with blank"))
-    assert_told(done, 4, "a path with a blank or a colon")
+@pytest.mark.parametrize("folder", ["with blank", "a:colon", "a$ORIGIN"])
+def test_a_place_that_cannot_be_preloaded_from_is_reached_by_a_link(lab: Lab, tmp_path: Path, folder: str) -> None:
+    lab.env["TMPDIR"] = str(tmp_path)
+    done = lab.harness("run", lab.experiment("blank"), "--quick", "--results", str(lab.results / folder))
+    assert done.returncode == 0, done.stderr
+    assert f"the arms are loaded through {tmp_path}/hz3-lab-" in done.stderr
+    assert not list(tmp_path.glob("hz3-lab-*"))
+
+
+def test_what_lies_in_the_place_of_that_link_is_not_followed(lab: Lab, tmp_path: Path) -> None:
+    lab.env["TMPDIR"] = str(tmp_path)
+    place = ("run", lab.experiment("trap"), "--quick", "--results", str(lab.results / "with blank"))
+    told = lab.harness(*place).stderr
+    link = Path(next(line for line in told.splitlines() if "loaded through" in line).rsplit(" ", 1)[1])
+    (where,) = (lab.results / "with blank" / "trap").iterdir()
+    (where / "report.html").unlink()  # unfinished again
+    link.mkdir()
+    assert_told(lab.harness(*place), 4, f"{link}: is in the way of a link to")
+    link.rmdir()
+    link.symlink_to(where.resolve())  # left behind by a run that was killed
+    assert lab.harness(*place).returncode == 0
+    assert not link.is_symlink()
+
+
+def test_a_project_and_a_build_in_a_path_with_blanks(tmp_path: Path, fake_root: Path) -> None:
+    root = tmp_path / "my project"
+    shutil.copytree(fake_root, root, ignore=shutil.ignore_patterns("build"))
+    lab = Lab(root, root / "my results")
+    (root / "build").mkdir()
+    arms = "arms: {base: plain, treat: {parent: plain, flags: {HZ3_FAKE_SPEED: 300}}}"
+    done = lab.run(lab.experiment("blanks", arms=arms), "--quick")
+    assert done.returncode == 0, done.stderr

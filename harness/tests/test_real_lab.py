@@ -103,13 +103,15 @@ def wait_until(condition: object, what: str) -> None:
     raise AssertionError(f"not within a minute: {what}")
 
 
-@pytest.mark.parametrize("sign, status", [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_no_workload_outlives_its_harness(tmp_path: Path, sign: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize("sign, times, status", [(signal.SIGKILL, 1, -9), (signal.SIGINT, 1, 130), (signal.SIGINT, 3, 130)])
+def test_no_workload_outlives_its_harness(tmp_path: Path, sign: signal.Signals, times: int, status: int) -> None:
     run_id = command(tmp_path, LONG)
     child = subprocess.Popen(run_id, cwd=PROJECT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: processes_of(tmp_path), "the workload runs")
-        child.send_signal(sign)
+        for _ in range(times):
+            child.send_signal(sign)
+            time.sleep(0.02)
         _, told = child.communicate(timeout=30)
         assert child.returncode == status, told
         wait_until(lambda: not processes_of(tmp_path), "the workload has ended")

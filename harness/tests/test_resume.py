@@ -62,6 +62,7 @@ def test_stopped_half_way_then_run_again(lab: Lab, tmp_path: Path, sign: str, st
         assert "Traceback" not in stopped.stderr
 
     kept = {path.name: path.stat().st_mtime_ns for path in where.glob("blocks/*.json")}
+    (where / "blocks" / ".0004.json.tmp").write_text('{"half": ')  # killed while a record was written
     again = lab.run(experiment)
     assert again.returncode == 0, again.stderr
     assert f"continuing {where}" in again.stderr
@@ -72,6 +73,7 @@ def test_stopped_half_way_then_run_again(lab: Lab, tmp_path: Path, sign: str, st
     assert (where / "verdict.json").read_bytes() == (reference / "verdict.json").read_bytes()
     assert report_shape(where) == report_shape(reference)
     assert len((where / "runs.csv").read_text().splitlines()) == 1 + 9 * ARMS
+    assert not list(where.rglob("*.tmp")) and not (where / "work").exists()
 
 
 def test_a_finished_run_is_not_continued_but_repeated_beside_it(lab: Lab) -> None:
@@ -175,3 +177,58 @@ def test_judge_and_report_again_give_the_same_bytes(lab: Lab) -> None:
     assert {name: (where / name).read_bytes() for name in names} == before
     nowhere = lab.harness("judge", str(where.parent))
     assert nowhere.returncode == 4 and "no manifest.json" in nowhere.stderr
+
+
+def command_lane(lab: Lab, tmp_path: Path, name: str) -> str:
+    """A lane that runs a script of the test's own on a data file of its own; stopped in its third block."""
+    (tmp_path / "run.sh").write_text("#!/bin/sh\ncat \"$1\"\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "data").write_text("value: 7\n")
+    command = f"command: [{tmp_path}/run.sh, {tmp_path}/data], metrics: {{v: 'value: (\\d+)'}}, env: {{FAKE_HIT: {tmp_path}/trigger}}"
+    stop_at_run(tmp_path / "trigger", 2 * ARMS, "SIGINT")
+    return lab.experiment(
+        name, workloads=f"workloads: {{load: {{{command}}}}}", evidence="", gates='gates: [{metric: load.v, same_within: 0.1}]'
+    )
+
+
+def test_a_changed_program_or_file_of_a_command_is_not_mixed_in(lab: Lab, tmp_path: Path) -> None:
+    experiment = command_lane(lab, tmp_path, "command")
+    assert lab.run(experiment).returncode == 130
+    (tmp_path / "data").write_text("value: 8\n")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\necho value: 7\n")
+    done = lab.run(experiment)
+    assert done.returncode == 4, done.stdout
+    assert "cannot be continued" in done.stderr
+    assert f"file {tmp_path}/data: was " in done.stderr and f"file {tmp_path}/run.sh: was " in done.stderr
+    planned = lab.harness("plan", experiment, "--results", str(lab.results))
+    assert planned.returncode == 0
+    assert "a run is refused, unless with --fresh" in planned.stdout and f"file {tmp_path}/data: was " in planned.stdout
+
+    (tmp_path / "data").write_text("value: 7\n")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\ncat \"$1\"\n")
+    planned = lab.harness("plan", experiment, "--results", str(lab.results))
+    assert "2 blocks; a run continues there" in planned.stdout
+    done = lab.run(experiment)
+    assert f"continuing {lab.runs('command')[0]}" in done.stderr
+    assert len(blocks(lab.runs("command")[0])) == 9
+
+
+def test_a_changed_c_library_is_not_mixed_in(lab: Lab, tmp_path: Path) -> None:
+    experiment = stopped_run(lab, tmp_path, "libc")
+    (where,) = lab.runs("libc")
+    manifest = json.loads((where / "manifest.json").read_text())
+    assert manifest["c_library"]["path"].endswith("libc.so.6")
+    manifest["c_library"]["sha256"] = "0" * 64
+    (where / "manifest.json").write_text(json.dumps(manifest))
+    done = lab.run(experiment)
+    assert done.returncode == 4 and "C library: was 0000" in done.stderr
+
+
+def test_plan_does_not_promise_what_a_run_refuses(lab: Lab, tmp_path: Path) -> None:
+    stopped_run(lab, tmp_path, "promise")
+    gates = 'gates: [{metric: load.ops_per_s, go_if: "ratio >= 3"}]'
+    moved = lab.experiment("promise", workloads=lane(tmp_path / "trigger"), gates=gates)
+    planned = lab.harness("plan", moved, "--results", str(lab.results))
+    assert planned.returncode == 0
+    assert "a run is refused, unless with --fresh" in planned.stdout and "experiment.gates: was" in planned.stdout
+    assert lab.run(moved).returncode == 4

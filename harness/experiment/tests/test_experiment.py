@@ -95,6 +95,14 @@ def test_quick_without_a_section_still_shortens() -> None:
     assert look_counts(apply_options(plain, RunOptions(quick=True)).design) == [6]
 
 
+def test_a_quick_run_that_cannot_decide_is_refused_without_a_section_too() -> None:
+    sure = parse_experiment("\n".join(TEXT.splitlines()[:-1]).replace("seed:", "confidence: 0.99, seed:"))
+    with pytest.raises(ValueError, match=r"--quick makes 6 blocks, which cannot decide at confidence 0.99; give --blocks 8, or write quick: {blocks: 8}"):
+        apply_options(sure, RunOptions(quick=True))
+    assert look_counts(apply_options(sure, RunOptions(quick=True, blocks=8)).design) == [8]
+    apply_options(sure.copy(update={"gates": []}), RunOptions(quick=True))  # nothing to decide
+
+
 def test_blocks_option_wins_and_must_be_able_to_decide(experiment: Experiment) -> None:
     chosen = apply_options(experiment, RunOptions(quick=True, blocks=12))
     assert look_counts(chosen.design) == [12]

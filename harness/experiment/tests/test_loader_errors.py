@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import ExperimentError, load_experiment, parse_experiment
+from harness.experiment import ExperimentError, arm_places, load_experiment, parse_experiment
 
 GOOD = """\
 id: s62
@@ -85,6 +85,8 @@ ONE_LINE: list[tuple[int, str, str]] = [
     (7, '  - {metric: idle.x, go_if: "ratio < 5%"}', "7:29: '5%' is no number; write it like 'ratio <= 0.5'"),
     (7, '  - {metric: idle.x, go_if: "ratio < nan"}', "7:29: 'nan' is no number; write it like 'ratio <= 0.5'"),
     (7, '  - {metric: idle.x, go_if: "ratio > 0"}', "7:29: a ratio is never 0 or less; use a bound above 0"),
+    (7, '  - {metric: idle.x, no_go_if: "ratio > 0.98"}', "7:32: no change at all (a ratio of 1) would be NO-GO; name the bad side, e.g. 'ratio < 0.98', or use go_if"),
+    (7, '  - {metric: idle.x, no_go_if: "ratio <= 1"}', "7:32: no change at all (a ratio of 1) would be NO-GO; name the bad side, e.g. 'ratio > 1', or use go_if"),
     (7, '  - {metric: idle.x, go_if: "ratio < 1", statistic: mean}', "7:53: expected one of hodges-lehmann, median, found 'mean'; choose one of these"),
     (8, "design: {blocks: 4}", "8:18: 4 blocks cannot decide at confidence 0.9 with 1 look; use at least 5"),
     (8, "design: {blocks: 5, max_blocks: 40}", "8:18: 5 blocks cannot decide at confidence 0.9 with 8 looks; use at least 7"),
@@ -118,6 +120,25 @@ ONE_LINE: list[tuple[int, str, str]] = [
 @pytest.mark.parametrize("line, new, message", ONE_LINE, ids=[m[:40] for _, _, m in ONE_LINE])
 def test_each_mistake_is_named_with_its_place_and_remedy(line: int, new: str, message: str) -> None:
     assert problems(changed(line, new)) == [f"e.yaml:{message}"]
+
+
+@pytest.mark.parametrize("rule", ['no_go_if: "ratio < 1"', 'no_go_if: "ratio > 1"', 'no_go_if: "treat > 1"', 'go_if: "ratio >= 0.98"'])
+def test_gates_that_no_change_passes(rule: str) -> None:
+    assert parse_experiment(changed(7, f"  - {{metric: idle.x, {rule}}}")).gates
+
+
+def test_places_of_arms_and_of_what_they_say(tmp_path: Path) -> None:
+    text = changed(3, "arms:\n  base: s61\n  treat:\n    parent: s61\n    flags:\n      HZ3_X: 1\n    options: {lto: true}")
+    (tmp_path / "e.yaml").write_text(text)
+    assert arm_places(tmp_path / "e.yaml", "e.yaml") == {
+        "base": "e.yaml:4:9",
+        "treat": "e.yaml:6:5",
+        "treat.parent": "e.yaml:6:5",
+        "treat.flags": "e.yaml:7:5",
+        "treat.HZ3_X": "e.yaml:8:7",
+        "treat.options": "e.yaml:9:5",
+        "treat.lto": "e.yaml:9:15",
+    }
 
 
 def test_a_missing_required_key_points_at_the_mapping_that_lacks_it() -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.run.machine import STEADY, busy_cpu_s, chosen, machine_facts
-from harness.run.manifest import check_drift, git_state, machine_warnings
+from harness.run import manifest
+from harness.run.manifest import c_library_entry, check_drift, git_state, input_sha256, machine_warnings
+from harness.run.prepare import file_sha256
 
 MANIFEST: Dict[str, Any] = {
     "started_utc": "2026-01-09T10:00:00Z",
@@ -20,15 +22,17 @@ MANIFEST: Dict[str, Any] = {
     "references": {"mimalloc": {"version": "2.0.9", "sha256": "3", "env": {}}},
     "programs_sha256": {"bench": "4"},
     "runner_sha256": "5",
+    "inputs_sha256": {"lua": "6", "data.db": "7"},
+    "c_library": {"path": "/lib/libc.so.6", "sha256": "8"},
     "experiment": {"id": "x", "gates": ["g"]},
     "lanes": {"idle": {"cpus": [0, 1], "sampler_cpus": [1]}},
 }
 
 
 def changed(change: Callable[[Dict[str, Any]], None]) -> Dict[str, Any]:
-    manifest = copy.deepcopy(MANIFEST)
-    change(manifest)
-    return manifest
+    copied = copy.deepcopy(MANIFEST)
+    change(copied)
+    return copied
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,9 @@ def test_what_may_change(change: Callable[[Dict[str, Any]], None]) -> None:
         (lambda m: m["references"].clear(), "reference mimalloc: was .*, is absent"),
         (lambda m: m.update(runner_sha256="6"), "runner: was 5, is 6"),
         (lambda m: m["programs_sha256"].update(bench="7"), "program bench: was 4, is 7"),
+        (lambda m: m["inputs_sha256"].update(lua="7"), "file lua: was 6, is 7"),
+        (lambda m: m["inputs_sha256"].pop("data.db"), "file data.db: was 7, is absent"),
+        (lambda m: m["c_library"].update(sha256="9"), "C library: was 8, is 9"),
         (lambda m: m["experiment"].update(gates=["h"]), "experiment.gates"),
         (lambda m: m["lanes"]["idle"].update(cpus=[0]), "CPUs of lane idle"),
     ],
@@ -91,3 +98,18 @@ def test_busy_time_only_grows() -> None:
     assert first is not None and first > 0
     second = busy_cpu_s()
     assert second is not None and second >= first
+
+
+def test_the_c_library_is_found_and_a_file_that_may_not_be_read_is_known_by_its_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = c_library_entry()
+    assert entry["path"] and entry["sha256"] == file_sha256(Path(entry["path"]))
+    path = tmp_path / "secret"
+    path.write_text("x")
+
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(manifest, "file_sha256", refused)
+    assert input_sha256(path).startswith("unreadable, 1 bytes of ")
+    with pytest.raises(UserError, match="cannot be read"):
+        input_sha256(tmp_path / "gone")

@@ -85,7 +85,7 @@ inline void* allocate_zeroed(std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kSizeLimit)
     return detail::out_of_memory();
-  if (bytes > kMediumMax) return detail::allocate_large_or_fail(bytes, true);
+  if (bytes > largest_run()) return detail::allocate_large_or_fail(bytes, true);
   if (bytes >= detail::kZeroedRunMin) return detail::allocate_zeroed_run(bytes);
   void* p = allocate(bytes);
   return p != nullptr ? std::memset(p, 0, bytes) : nullptr;
@@ -103,7 +103,7 @@ namespace detail {
 
 [[gnu::noinline]] inline void* reallocate_large(const LargeBlock& block, void* p,
                                                 std::size_t size) {
-  if (size > kMediumMax) {
+  if (size > largest_run()) {
     if (size > kSizeLimit) return out_of_memory();
     const auto attempt = [&] {
       const KeepErrno keep;
@@ -126,7 +126,7 @@ inline void* reallocate(void* p, std::size_t size) {
     deallocate(p);
     return nullptr;
   }
-  if (const std::uint32_t c = detail::class_of_pointer(p); c != 0) {
+  if (const std::uint32_t c = class_of_pointer(p); c != 0) {
     const std::size_t old = kSizeClasses[c].size;
     // Stay while the block fits and is not more than twice as large as needed.
     if (size <= old && (size > old / 2 || old <= 64)) return p;

@@ -20,7 +20,7 @@ HZ3_ALIAS("hz3_trim") int malloc_trim(size_t pad) noexcept;
 // As aligned_alloc, but any alignment is rounded up to a power of two, as glibc does.
 HZ3_PUBLIC void* memalign(size_t alignment, size_t size) noexcept {
   size_t power = 16;
-  while (power < alignment && power <= hz3::kArenaSize) power *= 2;
+  while (power < alignment && power <= hz3::kSizeLimit) power *= 2;
   return hz3::allocate_aligned(power, size);
 }
 
@@ -34,13 +34,13 @@ HZ3_PUBLIC int posix_memalign(void** out, size_t alignment, size_t size) noexcep
 }
 
 HZ3_PUBLIC void* valloc(size_t size) noexcept {
-  return hz3::allocate_aligned(hz3::os::kPageSize, size);
+  return hz3::allocate_aligned(hz3::os::system_page_size(), size);
 }
 
 HZ3_PUBLIC void* pvalloc(size_t size) noexcept {
-  constexpr size_t kPage = hz3::os::kPageSize;
+  const size_t page = hz3::os::system_page_size();
   if (size > hz3::kSizeLimit) return hz3::detail::out_of_memory();
-  return hz3::allocate_aligned(kPage, size == 0 ? kPage : (size + kPage - 1) & ~(kPage - 1));
+  return hz3::allocate_aligned(page, size == 0 ? page : (size + page - 1) & ~(page - 1));
 }
 
 HZ3_PUBLIC void* reallocarray(void* p, size_t count, size_t size) noexcept {

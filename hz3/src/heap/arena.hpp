@@ -1,260 +1,503 @@
-// Arenas: the address space that everything hz3 hands out comes from.
+// Arenas: the address space that everything hz3 hands out comes from, in slots of 2 MiB.
 //
-// An arena is one reservation, aligned to 2 MiB and cut into slots of 2 MiB; a slot holds a segment
-// (segment.hpp) or is part of a large block (large.hpp). Directly below the first slot lies the
-// page map, one byte a page: the size class of the run that the page belongs to, 0 for none. So
-// `free` needs one subtraction, one comparison and one load to tell foreign pointers from its own
-// and to know the class. The map is demand-zero: 4 KiB of it cover 16 MiB of heap.
+// Slots come from one of three places.
+//   arena        A reservation of HZ3_ARENA_SIZE bytes in the window, made at once and cut into
+//                slots; the next one is made when it is full. A free slot stays reserved and is
+//                purged. It is how hz3 works where addresses cost nothing.
+//   claim        Slots in the window mapped for one segment or block and unmapped when they are
+//                given back. Where address space is limited (RLIMIT_AS), or the commit charge is
+//                (vm.overcommit_memory=2), or the system refuses an arena, so that hz3 never holds
+//                more than it uses and a request that fails leaves nothing behind.
+//   reservation  For one large block that is larger than an arena, or for which the window has no
+//   of its own   room: anywhere, in a list, unmapped when it is freed. Nothing but the system
+//                limits the size of a block.
 //
-// The first arena is the primary: the hot path knows only its base. If the system refuses the size,
-// it is halved until it fits. When it is full, further arenas are reserved, found on slow paths.
-//
-// Invariants
-//   - A page's byte in the map is non-zero only while the page belongs to a run. It is written
-//     before any block of the run is handed out and cleared after the last came back, both under
-//     the owner's lock; whoever holds a live block reads a stable value without a lock.
+// Invariants (guarded by the arenas' lock)
+//   - A slot's kind is kNone unless we have its addresses. It becomes so before they are unmapped,
+//     so what the system maps there next is foreign from its first moment. In an arena such a slot
+//     is one that the system took away (span.hpp); it is never used again.
+//   - A claim's slots are those that its mapped bytes reach, none more: the first address of a slot
+//     is mapped as long as the slot is ours, so no other claim can be placed there.
+//   - Runs lie in the window only, so the page map's one range test finds them all.
 //   - A free slot reads as zero unless its `dirty` bit says that a purge of it failed.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
-#include "heap/size_class.hpp"
-#include "os/fatal.hpp"
+#include "heap/tables.hpp"
+#include "heap/window.hpp"
 #include "os/lock.hpp"
-#include "os/pages.hpp"
 
 namespace hz3 {
 
-inline constexpr std::size_t kSegmentSize = std::size_t{1} << 21;
-inline constexpr int kSegmentShift = 21;
-inline constexpr std::uint32_t kPagesPerSegment = kSegmentSize / os::kPageSize;
-
-inline constexpr std::size_t kArenaSize = static_cast<std::size_t>(flag::ARENA_SIZE);
-inline constexpr std::size_t kArenaPages = kArenaSize >> os::kPageShift;
-inline constexpr std::size_t kPageMapBytes = kArenaPages;  // one byte a page
-inline constexpr std::size_t kSmallestArena = std::size_t{64} << 20;
-inline constexpr std::size_t kArenaSlots = kArenaSize >> kSegmentShift;
-
-// kLost: the system took the addresses away (span.hpp); nothing of ours lies there ever again.
-enum class SlotKind : std::uint8_t { kFree, kSegment, kLargeHead, kLargeTail, kLargeCached, kLost };
-
-// What a slot holds. Out of line, so that a large block needs no header inside user memory. Free
-// and not free change under the arenas' lock; between live and cached a large block's head changes
-// under the cache's lock alone, while others ask only whether the slot is free. Hence the atomic
-// accesses.
-struct Slot {
-  SlotKind kind;
-  bool dirty;           // free, but may hold old bytes
-  bool moved;           // of a large block, in its head: see span.hpp
-  std::uint32_t slots;  // of a large block, in its head
-  std::size_t size;     // bytes of a large block that the user asked for, in its head
-};
-
-inline SlotKind kind_of(const Slot& slot) { return __atomic_load_n(&slot.kind, __ATOMIC_RELAXED); }
-inline void set_kind(Slot& slot, SlotKind kind) {
-  __atomic_store_n(&slot.kind, kind, __ATOMIC_RELAXED);
-}
-inline std::size_t size_of(const Slot& slot) {
-  return __atomic_load_n(&slot.size, __ATOMIC_RELAXED);
-}
-
-inline void set_slot(Slot& slot, SlotKind kind, bool dirty, std::uint32_t slots, std::size_t size) {
-  set_kind(slot, kind);
-  slot.dirty = dirty;
-  slot.slots = slots;
-  __atomic_store_n(&slot.size, size, __ATOMIC_RELAXED);
-}
-
-inline constexpr std::size_t kSlotTableBytes =
-    (kArenaSlots * sizeof(Slot) + os::kPageSize - 1) & ~(os::kPageSize - 1);
-
-struct Arena {
-  std::uintptr_t base = 0;      // address of slot 0
-  std::size_t slots = 0;        // slots really reserved, at most kArenaSlots
-  std::size_t committed = 0;    // slots [0, committed) are readable and writable
+// Slots [first, end) of the window that were reserved at once.
+struct Reservation {
+  std::size_t first = 0;
+  std::size_t end = 0;
+  std::size_t committed = 0;    // slots [first, committed) are readable and writable
   std::size_t lowest_free = 0;  // no free slot below this one
-  Slot* table = nullptr;
-
-  bool contains(std::uintptr_t p) const { return p - base < slots << kSegmentShift; }
-  std::size_t slot_of(std::uintptr_t p) const { return (p - base) >> kSegmentShift; }
-  char* address(std::size_t slot) const {
-    return reinterpret_cast<char*>(base + (slot << kSegmentShift));
-  }
 };
 
-inline constexpr int kMaxArenas = 64;
+// A large block outside the window. Its arena has one slot in its table, the head.
+struct OwnReservation {
+  Arena arena;
+  Slot head;
+  OwnReservation* next;
+};
+
+inline constexpr int kMaxReservations = 64;
+// Beyond what addresses there are; keeps sizes in slots within 32 bits.
+inline constexpr std::size_t kMostSlots = std::size_t{1} << 31;
 
 struct ArenaSet {
-  os::Lock lock;  // guards everything below except the published prefix of `arenas`
-  std::atomic<int> count{0};
-  Arena arenas[kMaxArenas];
+  os::Lock lock;  // guards everything below
+  Arena window;
+  bool in_bulk = false;         // whether addresses are reserved ahead of need
+  char* claim_below = nullptr;  // where the next claim is tried: the last one, or a hole since
+  std::size_t used_first = 0, used_end = 0;  // slots whose kind is not kNone lie in between
+  int reservation_count = 0;
+  Reservation reservations[kMaxReservations];
+  std::atomic<std::size_t> own_count{0};  // written under the lock, read without it
+  OwnReservation* own = nullptr;
+  TablePool<OwnReservation> own_pool;  // used under the lock only
+  std::size_t most_bytes = 0;          // that the system could ever grant where nothing is reserved
   std::uint64_t purge_failures = 0;
 };
 
 inline constinit ArenaSet g_arenas;
 
-// Before the primary arena exists the base is an address from which every pointer is out of range.
-inline constexpr std::uintptr_t kNoArena = std::uintptr_t{1} << 63;
-inline constinit std::uintptr_t g_primary_base = kNoArena;
+// The largest request that is served by a run in a segment, in bytes; written once.
+inline constinit std::size_t g_largest_run = kMediumMax;
+inline std::size_t largest_run() { return __atomic_load_n(&g_largest_run, __ATOMIC_RELAXED); }
 
-inline std::uint8_t* page_map(std::uintptr_t base) {
-  return reinterpret_cast<std::uint8_t*>(base - kPageMapBytes);
+// Whether an address in the window is ours. Behind a claimed block, in its last slot, it is not.
+inline bool is_ours(const Arena& window, std::uintptr_t address) {
+  std::size_t slot = window.slot_of(address);
+  if (kind_of(window.table[slot]) == SlotKind::kNone) return false;
+  if (!is_claimed(window.table[slot])) return true;
+  while (slot > 0 && kind_of(window.table[slot]) == SlotKind::kLargeTail) --slot;
+  const std::size_t mapped = __atomic_load_n(&window.table[slot].mapped, __ATOMIC_RELAXED);
+  return address - reinterpret_cast<std::uintptr_t>(window.address(slot)) < mapped;
 }
 
-// The arena that holds p, or nullptr. Lock-free: arenas are published by the count and never
-// change.
+// The arena that p lies in, or nullptr if p is foreign. Takes a lock only for pointers outside the
+// window, and only while a block has its own reservation.
 inline Arena* find_arena(const void* p) {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
-  const int count = g_arenas.count.load(std::memory_order_acquire);
-  for (int i = 0; i < count; ++i) {
-    if (g_arenas.arenas[i].contains(address)) return &g_arenas.arenas[i];
+  ArenaSet& set = g_arenas;
+  const PageMap* map = __atomic_load_n(&g_page_map, __ATOMIC_ACQUIRE);
+  if (map->page_of(p) < map->pages) {
+    if (is_ours(set.window, address)) return &set.window;
+  }
+  if (set.own_count.load(std::memory_order_acquire) == 0) return nullptr;
+  os::LockGuard guard(set.lock);
+  for (OwnReservation* own = set.own; own != nullptr; own = own->next) {
+    if (own->arena.contains(address)) return &own->arena;
   }
   return nullptr;
 }
 
 namespace detail {
 
-// Reserves [page map | slots] with slot 0 aligned to a segment.
-inline bool reserve_arena(Arena& arena, std::size_t bytes) {
-  const std::size_t whole = kPageMapBytes + bytes + kSegmentSize;
-  void* start = os::reserve(whole);
-  if (start == nullptr) return false;
-  const auto first = reinterpret_cast<std::uintptr_t>(start) + kPageMapBytes;
-  const std::uintptr_t base = (first + kSegmentSize - 1) & ~(kSegmentSize - 1);
-  void* table = os::map_tables(kSlotTableBytes);
-  if (table == nullptr || !os::commit(page_map(base), kPageMapBytes)) {
-    if (table != nullptr) os::unreserve(table, kSlotTableBytes);
-    os::unreserve(start, whole);
-    return false;
-  }
-  arena.base = base;
-  arena.slots = bytes >> kSegmentShift;
-  arena.committed = 0;
-  arena.lowest_free = 0;
-  arena.table = static_cast<Slot*>(table);
+// The largest run where addresses are claimed. What runs leave unused of a segment counts there
+// (one of 1 MiB wastes half of it), so large ones become large blocks, which take what they need:
+// as many as leave them room in the window, and half of the mappings that the system allows.
+constexpr std::size_t largest_run_of_claims(std::size_t most_bytes) {
+  constexpr std::size_t kLeast = std::size_t{192} << 10;
+  const std::size_t size = most_bytes / 32768;
+  return size < kLeast ? kLeast : size < kMediumMax ? size : kMediumMax;
+}
+
+inline bool open_arenas_locked() {
+  ArenaSet& set = g_arenas;
+  if (set.window.table != nullptr) return true;
+  os::learn_page_size();
+  const std::size_t limit = os::address_space_limit();
+  const std::size_t machine = os::machine_bytes();
+  if (!open_window(set.window, window_bytes(machine, limit))) return false;
+  set.in_bulk = limit == os::kUnlimited && !os::commit_is_charged();
+  set.claim_below = reinterpret_cast<char*>(const_cast<PageMap*>(g_page_map));
+  set.most_bytes = limit < machine ? limit : machine;
+  if (!set.in_bulk)
+    __atomic_store_n(&g_largest_run, largest_run_of_claims(set.most_bytes), __ATOMIC_RELAXED);
   return true;
 }
 
-inline bool can_reserve(std::size_t bytes) {
-  void* p = os::reserve(bytes);
-  if (p != nullptr) os::unreserve(p, bytes);
-  return p != nullptr;
+inline bool in_window(const void* p, std::size_t slots) {
+  const Arena& window = g_arenas.window;
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  return window.contains(address) && window.slots - window.slot_of(address) >= slots;
 }
 
-inline bool add_arena_locked() {
-  const int count = g_arenas.count.load(std::memory_order_relaxed);
-  if (count == kMaxArenas) return false;
-  bool refused = false;
-  for (std::size_t bytes = kArenaSize; bytes >= kSmallestArena; bytes /= 2) {
-    // Where address space is limited, half of what there is must do: stacks and libraries need
-    // some.
-    const std::size_t probe = refused && bytes > kSmallestArena ? 2 * bytes : bytes;
-    if (!can_reserve(kPageMapBytes + probe + kSegmentSize) ||
-        !reserve_arena(g_arenas.arenas[count], bytes)) {
-      refused = true;
-      continue;
-    }
-    if (count == 0) __atomic_store_n(&g_primary_base, g_arenas.arenas[0].base, __ATOMIC_RELEASE);
-    g_arenas.count.store(count + 1, std::memory_order_release);
-    return true;
+inline void note_used_locked(std::size_t first, std::size_t end) {
+  ArenaSet& set = g_arenas;
+  if (set.used_end == 0) set.used_first = first;
+  if (first < set.used_first) set.used_first = first;
+  if (end > set.used_end) set.used_end = end;
+}
+
+// Marks slots of the window as taken for `kind`; returns whether one of them may hold old bytes.
+inline bool take_slots_locked(std::size_t first, std::size_t slots, SlotKind kind, bool claimed) {
+  bool dirty = false;
+  for (std::size_t n = 0; n < slots; ++n) {
+    Slot& slot = g_arenas.window.table[first + n];
+    dirty |= slot.dirty;
+    __atomic_store_n(&slot.claimed, claimed, __ATOMIC_RELAXED);
+    set_slot(slot, n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0, 0);
   }
-  return false;
+  return dirty;
 }
 
-// Grows the committed prefix to hold `end` slots: in steps that double to 32 slots, so that the
-// number of mappings and of calls stays small while a small program is charged for little.
-inline bool commit_slots_locked(Arena& arena, std::size_t end) {
-  if (end <= arena.committed) return true;
-  std::size_t step = arena.committed < 32 ? arena.committed : 32;
-  std::size_t wanted = arena.committed + step > end ? arena.committed + step : end;
-  if (wanted > arena.slots) wanted = arena.slots;
-  for (;;) {
-    const std::size_t bytes = (wanted - arena.committed) << kSegmentShift;
-    if (os::commit(arena.address(arena.committed), bytes)) break;
+// Puts a range of addresses, none of them committed, among the reservations.
+inline Reservation* add_reservation_locked() {
+  ArenaSet& set = g_arenas;
+  if (set.reservation_count == kMaxReservations) return nullptr;
+  void* p = os::reserve_aligned(kArenaSize, kSegmentSize);
+  if (p == nullptr) return nullptr;
+  if (!in_window(p, kArenaSlots)) {
+    os::unreserve(p, kArenaSize);
+    return nullptr;
+  }
+  const std::size_t first = set.window.slot_of(reinterpret_cast<std::uintptr_t>(p));
+  Reservation& added = set.reservations[set.reservation_count++];
+  added = {first, first + kArenaSlots, first, first};
+  return &added;
+}
+
+// Grows the committed prefix to hold the slots below `end`: in steps that double to 32 slots, so
+// that the number of mappings and of calls stays small while a small program is charged for little.
+inline bool commit_slots_locked(Reservation& in, std::size_t end) {
+  if (end <= in.committed) return true;
+  ArenaSet& set = g_arenas;
+  const std::size_t had = in.committed - in.first;
+  std::size_t wanted = in.committed + (had < 32 ? had : 32);
+  if (wanted < end) wanted = end;
+  if (wanted > in.end) wanted = in.end;
+  for (;; wanted = end) {
+    char* start = set.window.address(in.committed);
+    const std::size_t bytes = (wanted - in.committed) << kSegmentShift;
+    os::lock_on_touch_if_locked(start, bytes);
+    if (commit_tables(set.window, in.committed, wanted) && os::commit(start, bytes)) break;
     if (wanted == end) return false;
-    wanted = end;
   }
-  arena.committed = wanted;
+  for (std::size_t slot = in.committed; slot < wanted; ++slot)
+    set_kind(set.window.table[slot], SlotKind::kFree);
+  note_used_locked(in.committed, wanted);
+  in.committed = wanted;
   return true;
 }
 
 // First run of `slots` free slots whose start is a multiple of `alignment` bytes; SIZE_MAX if none.
-inline std::size_t find_slots_locked(const Arena& arena, std::size_t slots, std::size_t alignment) {
+// Slots that are not committed yet are free.
+inline std::size_t find_slots_locked(const Reservation& in, std::size_t slots,
+                                     std::size_t alignment) {
+  const Arena& window = g_arenas.window;
   const std::size_t stride = alignment >> kSegmentShift;
-  std::size_t at = arena.lowest_free;
-  while (at + slots <= arena.slots) {
+  std::size_t at = in.lowest_free;
+  while (at + slots <= in.end) {
     if (stride > 1) {
-      const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(arena.address(at));
-      at = arena.slot_of((address + alignment - 1) & ~(alignment - 1));
-      if (at + slots > arena.slots) break;
+      const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(window.address(at));
+      at = window.slot_of((address + alignment - 1) & ~(alignment - 1));
+      if (at + slots > in.end) break;
     }
     std::size_t n = 0;
-    while (n < slots && kind_of(arena.table[at + n]) == SlotKind::kFree) ++n;
+    while (n < slots &&
+           (at + n >= in.committed || kind_of(window.table[at + n]) == SlotKind::kFree))
+      ++n;
     if (n == slots) return at;
     at += n + 1;
   }
   return SIZE_MAX;
 }
 
+inline SlotRange take_reserved_locked(Reservation& in, std::size_t slots, SlotKind kind,
+                                      std::size_t alignment) {
+  const std::size_t first = find_slots_locked(in, slots, alignment);
+  if (first == SIZE_MAX || !commit_slots_locked(in, first + slots)) return {};
+  if (first == in.lowest_free) in.lowest_free = first + slots;
+  return {&g_arenas.window, first, slots, take_slots_locked(first, slots, kind, false)};
+}
+
+// Makes another reservation and takes slots of it; without them it is given back.
+inline SlotRange take_from_new_reservation_locked(std::size_t slots, SlotKind kind,
+                                                  std::size_t alignment) {
+  ArenaSet& set = g_arenas;
+  Reservation* added = add_reservation_locked();
+  if (added == nullptr) return {};
+  const SlotRange range = take_reserved_locked(*added, slots, kind, alignment);
+  if (range.arena == nullptr) {
+    --set.reservation_count;
+    os::unreserve(set.window.address(added->first), kArenaSize);
+  }
+  return range;
+}
+
+// Free addresses left above a claim of several slots, so that the block can grow where it lies:
+// there may be no room for two of it. They count against no limit.
+constexpr std::size_t gap_above(std::size_t slots) { return slots > 1 ? slots : 0; }
+
+// Maps addresses of the window, nullptr without room. Below the last claim, or where one was given
+// back, so that small ones become one mapping; else where the system likes.
+inline char* map_claim_locked(std::size_t slots, std::size_t bytes, std::size_t alignment) {
+  const std::size_t span = (slots + gap_above(slots)) << kSegmentShift;
+  const auto end = reinterpret_cast<std::uintptr_t>(g_arenas.claim_below);
+  char* near = end > span ? reinterpret_cast<char*>((end - span) & ~(alignment - 1)) : nullptr;
+  for (;; near = nullptr) {
+    void* p = os::reserve_aligned(bytes, alignment, near);
+    if (p == nullptr || in_window(p, slots)) return static_cast<char*>(p);
+    os::unreserve(p, bytes);
+    if (near == nullptr) return nullptr;
+  }
+}
+
+// Takes as many slots of the window as `bytes` reach, mapped for this alone, and only so far.
+inline SlotRange claim_locked(SlotKind kind, std::size_t alignment, std::size_t bytes) {
+  ArenaSet& set = g_arenas;
+  bytes = os::round_to_system_pages(bytes);
+  const std::size_t slots = (bytes + kSegmentSize - 1) >> kSegmentShift;
+  char* p = map_claim_locked(slots, bytes, alignment);
+  if (p == nullptr) return {};
+  os::lock_on_touch_if_locked(p, bytes);
+  const std::size_t first = set.window.slot_of(reinterpret_cast<std::uintptr_t>(p));
+  if (!commit_tables(set.window, first, first + slots) || !os::commit(p, bytes)) {
+    os::unreserve(p, bytes);
+    return {};
+  }
+  set.claim_below = p;
+  note_used_locked(first, first + slots);
+  const SlotRange range{&set.window, first, slots, take_slots_locked(first, slots, kind, true)};
+  __atomic_store_n(&set.window.table[first].mapped, bytes, __ATOMIC_RELAXED);
+  return range;
+}
+
+inline void forget_slots_locked(std::size_t first, std::size_t end) {
+  for (std::size_t n = first; n < end; ++n) {
+    Slot& slot = g_arenas.window.table[n];
+    set_slot(slot, SlotKind::kNone, false, 0, 0);
+    __atomic_store_n(&slot.claimed, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot.mapped, std::size_t{0}, __ATOMIC_RELAXED);
+  }
+}
+
+// Gives claimed slots back. Returns whether their memory is gone. If the system has no room to
+// split a mapping the addresses are lost, their memory is not.
+inline bool unclaim_locked(std::size_t first, std::size_t slots) {
+  ArenaSet& set = g_arenas;
+  char* start = set.window.address(first);
+  const std::size_t bytes = set.window.table[first].mapped;
+  forget_slots_locked(first, first + slots);
+  if (os::unreserve(start, bytes)) {
+    set.claim_below = start + ((slots + gap_above(slots)) << kSegmentShift);
+    return true;
+  }
+  return os::purge(start, bytes);
+}
+
+// Maps the `more` bytes behind a claim; false if anything is there already.
+inline bool extend_claim_locked(char* end, std::size_t more) {
+  void* p = os::reserve(more, end);
+  if (p == nullptr) return false;
+  if (p == end) {
+    os::lock_on_touch_if_locked(p, more);
+    if (os::commit(p, more)) return true;
+  }
+  os::unreserve(p, more);
+  return false;
+}
+
+// A large block's own reservation.
+inline SlotRange reserve_own_locked(std::size_t slots, std::size_t alignment) {
+  ArenaSet& set = g_arenas;
+  const std::size_t bytes = slots << kSegmentShift;
+  void* p = os::reserve_aligned(bytes, alignment);
+  if (p == nullptr) return {};
+  os::lock_on_touch_if_locked(p, bytes);
+  auto* own =
+      os::commit(p, bytes) ? static_cast<OwnReservation*>(set.own_pool.allocate()) : nullptr;
+  if (own == nullptr) {
+    os::unreserve(p, bytes);
+    return {};
+  }
+  own->arena = {reinterpret_cast<std::uintptr_t>(p), slots, &own->head};
+  set_slot(own->head, SlotKind::kLargeHead, false, 0, 0);
+  own->next = set.own;
+  set.own = own;
+  set.own_count.store(set.own_count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  return {&own->arena, 0, slots, false};
+}
+
+// Takes a block's own reservation off the list; its addresses are the caller's affair.
+inline void forget_own_locked(Arena& arena) {
+  ArenaSet& set = g_arenas;
+  OwnReservation** link = &set.own;
+  while (&(*link)->arena != &arena) link = &(*link)->next;
+  OwnReservation* own = *link;
+  *link = own->next;
+  set.own_count.store(set.own_count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  set.own_pool.release(own);
+}
+
+// Gives the slots from `first` to the end of a block's own reservation back; all of them when first
+// is 0. Returns whether their memory is gone.
+inline bool unreserve_own_locked(Arena& arena, std::size_t first) {
+  char* start = arena.address(first);
+  const std::size_t bytes = (arena.slots - first) << kSegmentShift;
+  if (first > 0) {
+    if (!os::unreserve(start, bytes)) return os::purge(start, bytes);
+    arena.slots = first;
+    return true;
+  }
+  forget_own_locked(arena);
+  return os::unreserve(start, bytes) || os::purge(start, bytes);
+}
+
+// The reservation that holds the slot, or nullptr.
+inline Reservation* reservation_of_locked(std::size_t slot) {
+  ArenaSet& set = g_arenas;
+  for (int i = 0; i < set.reservation_count; ++i) {
+    Reservation& in = set.reservations[i];
+    if (slot >= in.first && slot < in.end) return &in;
+  }
+  return nullptr;
+}
+
+inline SlotRange allocate_in_window_locked(std::size_t slots, SlotKind kind, std::size_t alignment,
+                                           std::size_t bytes) {
+  ArenaSet& set = g_arenas;
+  for (int i = 0; i < set.reservation_count; ++i) {
+    const SlotRange range = take_reserved_locked(set.reservations[i], slots, kind, alignment);
+    if (range.arena != nullptr) return range;
+  }
+  // Only if a new one certainly has a place that is aligned enough.
+  if (set.in_bulk && slots + (alignment >> kSegmentShift) - 1 <= kArenaSlots) {
+    const SlotRange range = take_from_new_reservation_locked(slots, kind, alignment);
+    if (range.arena != nullptr) return range;
+  }
+  return claim_locked(kind, alignment, bytes);
+}
+
 }  // namespace detail
 
-struct SlotRange {
-  Arena* arena = nullptr;  // nullptr: there was no room
-  std::size_t first = 0;
-  bool dirty = false;  // some slot may hold old bytes
-};
-
-// Takes `slots` neighbouring slots for `kind`. `alignment` is a power of two of at least 2 MiB.
-// Thread-safe; fails only when address space or commit charge is exhausted.
-inline SlotRange allocate_slots(std::size_t slots, SlotKind kind,
-                                std::size_t alignment = kSegmentSize) {
+// Takes `slots` neighbouring slots for `kind`, or fewer if `bytes` (at least one) need no more and
+// they are claimed. `alignment` is a power of two of at least 2 MiB.
+// Thread-safe; fails only when address space or commit charge is exhausted, and then leaves both as
+// they were. Of claimed slots the first `bytes` can be used; resize_claim() changes that.
+inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t alignment,
+                                std::size_t bytes) {
+  if (slots > kMostSlots) return {};
   os::LockGuard guard(g_arenas.lock);
-  for (int i = 0;; ++i) {
-    if (i == g_arenas.count.load(std::memory_order_relaxed)) {
-      if (slots > kArenaSlots || !detail::add_arena_locked()) return {};
-    }
-    Arena& arena = g_arenas.arenas[i];
-    const std::size_t first = detail::find_slots_locked(arena, slots, alignment);
-    if (first == SIZE_MAX) continue;
-    if (!detail::commit_slots_locked(arena, first + slots)) return {};
-    SlotRange range{&arena, first, false};
-    for (std::size_t n = 0; n < slots; ++n) {
-      Slot& slot = arena.table[first + n];
-      range.dirty |= slot.dirty;
-      set_slot(slot, n == 0 || kind == SlotKind::kSegment ? kind : SlotKind::kLargeTail, false, 0,
-               0);
-    }
-    if (first == arena.lowest_free) arena.lowest_free = first + slots;
-    return range;
+  if (!detail::open_arenas_locked()) return {};
+  if (slots <= kArenaSlots) {
+    const SlotRange range = detail::allocate_in_window_locked(slots, kind, alignment, bytes);
+    if (range.arena != nullptr || kind == SlotKind::kSegment) return range;
   }
+  return detail::reserve_own_locked(slots, alignment);
 }
 
 // Tries to take the `more` slots directly behind `end`; used to grow a large block in place.
 inline bool extend_slots(Arena& arena, std::size_t end, std::size_t more) {
-  os::LockGuard guard(g_arenas.lock);
-  if (end + more > arena.slots) return false;
-  for (std::size_t n = 0; n < more; ++n) {
-    if (kind_of(arena.table[end + n]) != SlotKind::kFree) return false;
+  ArenaSet& set = g_arenas;
+  if (&arena != &set.window || more > kArenaSlots) return false;
+  os::LockGuard guard(set.lock);
+  Reservation* in = detail::reservation_of_locked(end - 1);
+  if (in == nullptr || end + more > in->end) return false;
+  for (std::size_t slot = end; slot < end + more && slot < in->committed; ++slot) {
+    if (kind_of(arena.table[slot]) != SlotKind::kFree) return false;
   }
-  if (!detail::commit_slots_locked(arena, end + more)) return false;
-  for (std::size_t n = 0; n < more; ++n) {
-    set_slot(arena.table[end + n], SlotKind::kLargeTail, false, 0, 0);
-  }
-  if (arena.lowest_free == end) arena.lowest_free = end + more;
+  if (!detail::commit_slots_locked(*in, end + more)) return false;
+  for (std::size_t slot = end; slot < end + more; ++slot)
+    set_slot(arena.table[slot], SlotKind::kLargeTail, false, 0, 0);
+  if (in->lowest_free == end) in->lowest_free = end + more;
   return true;
 }
 
-// Gives slots back. Their memory goes to the system first, so that nobody can be handed a slot that
-// is about to be purged. Returns whether the purge worked; the slots are free in either case.
+// Changes a claimed large block from `had` slots to `slots`, which `bytes` must reach; those can be
+// used and what is behind them is not mapped. False, with nothing changed, when there is no room
+// where it lies.
+inline bool resize_claim(std::size_t first, std::size_t had, std::size_t slots, std::size_t bytes) {
+  ArenaSet& set = g_arenas;
+  Arena& window = set.window;
+  os::LockGuard guard(set.lock);
+  Slot& head = window.table[first];
+  char* start = window.address(first);
+  bytes = os::round_to_system_pages(bytes);
+  if (slots > had) {
+    if (slots > window.slots - first) return false;
+    for (std::size_t slot = first + had; slot < first + slots; ++slot) {
+      if (kind_of(window.table[slot]) != SlotKind::kNone) return false;
+    }
+    if (!detail::commit_tables(window, first + had, first + slots)) return false;
+  }
+  const std::size_t mapped = head.mapped;
+  if (bytes > mapped && !detail::extend_claim_locked(start + mapped, bytes - mapped)) return false;
+  if (slots > had) {
+    detail::note_used_locked(first, first + slots);
+    for (std::size_t slot = first + had; slot < first + slots; ++slot) {
+      set_slot(window.table[slot], SlotKind::kLargeTail, false, 0, 0);
+      __atomic_store_n(&window.table[slot].claimed, true, __ATOMIC_RELAXED);
+    }
+  }
+  detail::forget_slots_locked(first + slots, slots < had ? first + had : first + slots);
+  __atomic_store_n(&head.mapped, bytes, __ATOMIC_RELAXED);
+  if (bytes < mapped && !os::unreserve(start + bytes, mapped - bytes))
+    (void)!os::purge(start + bytes, mapped - bytes);
+  return true;
+}
+
+// Gives slots back, and their memory to the system. Returns whether that worked; the slots are free
+// in either case.
 inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
+  ArenaSet& set = g_arenas;
+  if (&arena != &set.window) {
+    os::LockGuard guard(set.lock);
+    return detail::unreserve_own_locked(arena, first);
+  }
+  if (is_claimed(arena.table[first])) {
+    os::LockGuard guard(set.lock);
+    return detail::unclaim_locked(first, slots);
+  }
+  // First purged, then free, so that nobody can be handed a slot that is about to be purged.
   const bool purged = os::purge(arena.address(first), slots << kSegmentShift);
-  os::LockGuard guard(g_arenas.lock);
-  for (std::size_t n = 0; n < slots; ++n)
-    set_slot(arena.table[first + n], SlotKind::kFree, !purged, 0, 0);
-  if (first < arena.lowest_free) arena.lowest_free = first;
-  g_arenas.purge_failures += !purged;
+  os::LockGuard guard(set.lock);
+  for (std::size_t n = first; n < first + slots; ++n)
+    set_slot(arena.table[n], SlotKind::kFree, !purged, 0, 0);
+  Reservation* in = detail::reservation_of_locked(first);
+  if (in != nullptr && first < in->lowest_free) in->lowest_free = first;
+  set.purge_failures += !purged;
   return purged;
+}
+
+// Whether slots stay mapped when they are released.
+inline bool stays_mapped(const Arena& arena, std::size_t slot) {
+  return &arena == &g_arenas.window && !is_claimed(arena.table[slot]);
+}
+
+// For slots whose addresses the system took away: from here on whatever lies there is foreign.
+inline void lose_slots(Arena& arena, std::size_t first, std::size_t slots) {
+  os::LockGuard guard(g_arenas.lock);
+  if (&arena == &g_arenas.window)
+    detail::forget_slots_locked(first, first + slots);
+  else
+    detail::forget_own_locked(arena);
+}
+
+// Whether giving back free memory may make room for a block that was refused: not if it is larger
+// than any place that could become free, for then the system would have to grant one all the same.
+inline bool trim_may_help(std::size_t size, std::size_t alignment) {
+  ArenaSet& set = g_arenas;
+  os::LockGuard guard(set.lock);
+  const std::size_t most = set.reservation_count > 0 ? kArenaSize : set.most_bytes;
+  return size <= most && alignment <= most;
+}
+
+// Calls `visit` for every slot that we have; the caller holds the arenas' lock.
+template <typename Visit>
+void for_each_slot_locked(Visit visit) {
+  const ArenaSet& set = g_arenas;
+  for (std::size_t slot = set.used_first; slot < set.used_end; ++slot)
+    visit(set.window.table[slot]);
+  for (OwnReservation* own = set.own; own != nullptr; own = own->next) visit(own->head);
 }
 
 }  // namespace hz3

@@ -110,7 +110,7 @@ inline void* allocate_class(std::uint32_t c) {
 
 // Sizes above the small table; apart from the small ones so that those pay for one comparison only.
 [[gnu::noinline]] inline void* allocate_above_table(std::size_t size) {
-  if (size > kMediumMax) [[unlikely]]
+  if (size > largest_run()) [[unlikely]]
     return allocate_large_or_fail(size);
   return allocate_class(kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift]);
 }
@@ -133,22 +133,10 @@ inline void deallocate_other(void* p);
   push(bin, p);
 }
 
-// The class of the run that p lies in; 0 if p is in no run of any arena.
-inline std::uint32_t class_of_pointer(const void* p) {
-  const auto address = reinterpret_cast<std::uintptr_t>(p);
-  const std::uintptr_t page = (address - g_primary_base) >> os::kPageShift;
-  if (page < kArenaPages) [[likely]]
-    return page_map(g_primary_base)[page];
-  const Arena* arena = find_arena(p);
-  if (arena == nullptr) return 0;
-  return page_map(arena->base)[(address - arena->base) >> os::kPageShift];
-}
-
-// Everything that is not a block of a run in the primary arena.
+// Everything that is not a block of a run.
 [[gnu::noinline, gnu::cold]] inline void deallocate_other(void* p) {
   if (p == nullptr) return;
   const KeepErrno keep;
-  if (const std::uint32_t c = class_of_pointer(p); c != 0) return deallocate_full(p, c);
   if (const LargeBlock large = find_large(p); large.head != nullptr) {
     tick_if_attached();
     return free_large(large);
@@ -168,11 +156,11 @@ inline void* allocate(std::size_t size) {
 
 // Gives back a block, from any thread; nullptr does nothing; errno is kept.
 inline void deallocate(void* p) {
-  const std::uintptr_t page =
-      (reinterpret_cast<std::uintptr_t>(p) - g_primary_base) >> os::kPageShift;
-  if (page >= kArenaPages) [[unlikely]]
+  const PageMap* map = g_page_map;
+  const std::uintptr_t page = map->page_of(p);
+  if (page >= map->pages) [[unlikely]]
     return detail::deallocate_other(p);
-  const std::uint32_t c = page_map(g_primary_base)[page];
+  const std::uint32_t c = map->bytes()[page];
   Bin& bin = t_cache->bins[c];
   if (bin.room == 0) [[unlikely]]
     return detail::deallocate_full(p, c);
@@ -182,7 +170,7 @@ inline void deallocate(void* p) {
 // Bytes that may be used at p, which must be a live block of any allocator or nullptr.
 inline std::size_t usable_size(void* p) {
   if (p == nullptr) return 0;
-  if (const std::uint32_t c = detail::class_of_pointer(p); c != 0) return kSizeClasses[c].size;
+  if (const std::uint32_t c = class_of_pointer(p); c != 0) return kSizeClasses[c].size;
   const LargeBlock large = find_large(p);
   if (large.head != nullptr) return large.usable();
   if (find_arena(p) != nullptr) fatal("size asked of something that is no block", p);

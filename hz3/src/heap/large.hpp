@@ -44,6 +44,7 @@ inline LargeBlock find_large(void* p) {
   if (arena == nullptr) return {};
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   const std::size_t slot = arena->slot_of(address);
+  if (slot > 0 && arena != &g_arenas.window) return {};  // of its own reservation the head only
   Slot& head = arena->table[slot];
   if (kind_of(head) != SlotKind::kLargeHead || arena->address(slot) != p) return {};
   return {arena, slot, &head};
@@ -56,18 +57,18 @@ struct FreshSpan {
   bool dirty = false;  // it may hold old bytes
 };
 
-// A span from the arenas; span.arena is nullptr when there is no more.
-inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment) {
-  const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead, alignment);
-  return {{range.arena, range.first, slots}, range.dirty};
+// A span from the arenas of which `bytes` can be used; span.arena is nullptr when there is no more.
+inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
+  const SlotRange range = allocate_slots(slots, SlotKind::kLargeHead, alignment, bytes);
+  return {{range.arena, range.first, range.slots}, range.dirty};
 }
 
-inline FreshSpan take_span(std::size_t slots, std::size_t alignment) {
+inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
   if (alignment <= kSegmentSize) {
     const Span cached = g_large_cache.take(slots);
     if (cached.arena != nullptr) return {cached, true};
   }
-  return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment);
+  return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
 }
 
 inline void* make_block(const Span& span, std::size_t size) {
@@ -80,9 +81,8 @@ inline void* make_block(const Span& span, std::size_t size) {
 // Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if
 // `zeroed` is asked for. nullptr when there is no more. `size` may be as small as one byte.
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
-  if (size > kArenaSize || alignment > kArenaSize) return nullptr;
   const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
-  const detail::FreshSpan fresh = detail::take_span(slots, alignment);
+  const detail::FreshSpan fresh = detail::take_span(slots, alignment, size == 0 ? 1 : size);
   if (fresh.span.arena == nullptr) return nullptr;
   void* p = detail::make_block(fresh.span, size);
   return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
@@ -91,18 +91,9 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
-  if (!g_large_cache.put(block.span(), block.usable(), now_ms)) release_span(block.span());
-}
-
-// Whether giving back free memory may make room for a block that was refused: not if it is larger
-// than every arena there is, for then the system would have to grant a new one all the same.
-inline bool trim_may_help(std::size_t size, std::size_t alignment) {
-  const int count = g_arenas.count.load(std::memory_order_acquire);
-  for (int i = 0; i < count; ++i) {
-    const std::size_t bytes = g_arenas.arenas[i].slots << kSegmentShift;
-    if (size <= bytes && alignment <= bytes) return true;
-  }
-  return false;
+  // Claimed addresses are scarce: others may need them at once.
+  if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
+    release_span(block.span());
 }
 
 namespace detail {
@@ -117,12 +108,17 @@ FreshSpan take_roomy(std::size_t slots, Take take) {
   return fresh;
 }
 
-// nullptr if the block must be copied instead; then nothing has changed.
+// nullptr if the block must be copied instead; then nothing has changed. So must claimed blocks:
+// they are mapped only as far as they reach.
 inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_t size) {
-  if (!may_move_span()) return nullptr;
+  if (!may_move_span() || is_claimed(*block.head)) return nullptr;
   const FreshSpan fresh =
-      take_roomy(slots, [](std::size_t n) { return take_fresh_span(n, kSegmentSize); });
+      take_roomy(slots, [=](std::size_t n) { return take_fresh_span(n, kSegmentSize, size); });
   if (fresh.span.arena == nullptr) return nullptr;
+  if (is_claimed(fresh.span.head())) {
+    release_span(fresh.span);
+    return nullptr;
+  }
   switch (move_span(block.span(), block.usable(), fresh.span)) {
     case os::Moved::kYes:
       break;
@@ -139,7 +135,7 @@ inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_
 
 inline void* grow_by_copy(const LargeBlock& block, std::size_t slots, std::size_t size) {
   const FreshSpan fresh =
-      take_roomy(slots, [](std::size_t n) { return take_span(n, kSegmentSize); });
+      take_roomy(slots, [=](std::size_t n) { return take_span(n, kSegmentSize, size); });
   if (fresh.span.arena == nullptr) return nullptr;
   void* copied = make_block(fresh.span, size);
   os::copy_pages(block.span().address(), copied, block.usable(), !fresh.dirty);
@@ -166,11 +162,16 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
 
 }  // namespace detail
 
-// Changes the size of a large block to `size` (above 1 MiB, at most the arena's size); returns its
-// new address or nullptr, with the block unchanged, when there is no room.
+// Changes the size of a large block to `size` (above what runs serve); returns its new address or
+// nullptr, with the block unchanged, when there is no room.
 inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
   const std::size_t slots = detail::slots_for(size);
   const std::size_t had = block.head->slots;
+  if (is_claimed(*block.head)) {
+    if (!resize_claim(block.slot, had, slots, size))
+      return detail::grow_by_copy(block, slots, size);
+    return detail::make_block({block.arena, block.slot, slots}, size);
+  }
   if (slots <= had) return detail::resize_in_span(block, p, size);
   if (!block.head->moved && extend_slots(*block.arena, block.slot + had, slots - had)) {
     set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);

@@ -10,8 +10,9 @@
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
 //     scanning, no guessing. The list of free blocks has carved - live members.
 //   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
-//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory. So does a page
-//     of a run that is not in `dirty_bits` and that no carved block reaches.
+//   - A page that is free and not in `dirty_bits` reads as zero and holds no memory, unless a
+//     neighbour in the same page of the system does, where those are larger. So does a page of a
+//     run that is not in `dirty_bits` and that no carved block reaches.
 //   - A segment belongs to one shard from its creation until it is given back to the arena.
 #pragma once
 
@@ -102,7 +103,6 @@ inline constexpr std::uint64_t kSegmentMagic = 0x485a335345474d54;  // "HZ3SEGMT
 struct Segment {
   std::uint64_t magic;
   Shard* owner;
-  Arena* arena;
   Segment* previous;  // neighbours in the owner's list of this kind
   Segment* next;
   std::uint32_t free_pages;     // number of bits in free_bits
@@ -165,9 +165,7 @@ inline std::uint32_t first_page(const Segment& segment, const Run& run) {
 
 // The map's bytes for the pages [page, page+count) of a segment.
 inline std::uint8_t* map_bytes(Segment& segment, std::uint32_t page) {
-  const std::uintptr_t base = segment.arena->base;
-  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(page_address(segment, page));
-  return page_map(base) + ((address - base) >> os::kPageShift);
+  return map_bytes_of(page_address(segment, page));
 }
 
 // Makes a segment in a fresh slot, which reads as zero.
@@ -180,7 +178,6 @@ inline Segment& create_segment(const SlotRange& slot, Shard* owner, SegmentKind 
   }
   segment.magic = kSegmentMagic;
   segment.owner = owner;
-  segment.arena = slot.arena;
   segment.kind = kind;
   segment.free_pages = kUsablePages;
   segment.populated_end = kHeaderPages;

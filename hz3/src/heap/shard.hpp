@@ -161,7 +161,7 @@ inline ReleaseReason reason_of_class(std::uint32_t c) {
 
 // Opens a new segment for the shard. False when the system has no more. The caller holds the lock.
 inline bool open_segment(Shard& shard, SegmentKind kind) {
-  const SlotRange slot = allocate_slots(1, SlotKind::kSegment);
+  const SlotRange slot = allocate_slots(1, SlotKind::kSegment, kSegmentSize, kSegmentSize);
   if (slot.arena == nullptr) return false;
   Segment& segment = create_segment(slot, &shard, kind);
   shard.segments[static_cast<int>(kind)].push_front(segment);
@@ -174,9 +174,9 @@ inline bool open_segment(Shard& shard, SegmentKind kind) {
 inline bool close_segment(Shard& shard, Segment& segment) {
   shard.segments[static_cast<int>(segment.kind)].remove(segment);
   detail::count_free_pages(shard, segment.kind, -static_cast<std::int32_t>(kUsablePages));
-  Arena& arena = *segment.arena;
+  Arena& window = g_arenas.window;
   segment.magic = 0;
-  return release_slots(arena, arena.slot_of(reinterpret_cast<std::uintptr_t>(&segment)), 1);
+  return release_slots(window, window.slot_of(reinterpret_cast<std::uintptr_t>(&segment)), 1);
 }
 
 }  // namespace hz3

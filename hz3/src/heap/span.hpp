@@ -34,15 +34,10 @@ struct Span {
 
 namespace detail {
 
-// Nobody asks a slot that is not free for more than that, so this needs no lock.
-inline void give_up_slots(const Span& span) {
-  for (std::size_t n = 0; n < span.slots; ++n)
-    set_slot(span.arena->table[span.slot + n], SlotKind::kLost, false, 0, 0);
-}
-
 inline bool release_mapped(const Span& span, bool moved) {
-  if (moved && !os::remap(span.address(), span.bytes())) {
-    give_up_slots(span);
+  // What is unmapped when it is released has nothing to merge with.
+  if (moved && stays_mapped(*span.arena, span.slot) && !os::remap(span.address(), span.bytes())) {
+    lose_slots(*span.arena, span.slot, span.slots);
     return true;
   }
   return release_slots(*span.arena, span.slot, span.slots);
@@ -89,7 +84,7 @@ inline os::Moved move_span(const Span& from, std::size_t bytes, const Span& to) 
     return moved;
   }
   g_moved_spans.fetch_sub(1, std::memory_order_relaxed);
-  if (moved == os::Moved::kTargetLost) detail::give_up_slots(to);
+  if (moved == os::Moved::kTargetLost) lose_slots(*to.arena, to.slot, to.slots);
   return moved;
 }
 

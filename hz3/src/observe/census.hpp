@@ -17,7 +17,7 @@ struct Books {
   std::uint64_t waiting = 0;     // freed large blocks in the large cache
   std::uint64_t free_dirty = 0;  // in no block, but may hold memory: until the next purge
   std::uint64_t free_clean = 0;  // in no block and without memory: address space only
-  std::uint64_t headers = 0;     // touched pages of segment headers and of page maps
+  std::uint64_t headers = 0;     // touched pages of segment headers and of the page map
   std::uint64_t tables = 0;      // slot tables and thread caches, outside the arenas
 
   std::uint64_t segments = 0;      // segments, whole; part of the above
@@ -77,7 +77,7 @@ inline std::uint64_t whole_pages(std::uint64_t bytes) {
 
 inline void count_slot(const Slot& slot, Books& books) {
   const std::uint64_t bytes = whole_pages(size_of(slot));
-  std::uint64_t span = std::uint64_t{slot.slots} << kSegmentShift;
+  std::uint64_t span = is_claimed(slot) ? slot.mapped : std::uint64_t{slot.slots} << kSegmentShift;
   if (span < bytes) span = bytes;  // the block is being made
   switch (kind_of(slot)) {
     case SlotKind::kFree:
@@ -95,16 +95,25 @@ inline void count_slot(const Slot& slot, Books& books) {
       break;
     case SlotKind::kSegment:
     case SlotKind::kLargeTail:
-    case SlotKind::kLost:
+    case SlotKind::kNone:
       break;
   }
 }
 
-// The caller holds the arenas' lock.
-inline void count_arena(const Arena& arena, Books& books) {
-  for (std::size_t n = 0; n < arena.committed; ++n) count_slot(arena.table[n], books);
-  books.headers += whole_pages(arena.committed * kPagesPerSegment);
-  books.tables += whole_pages(arena.committed * sizeof(Slot));
+// Pages of the page map and of the slot table that describe slots of ours, each counted once.
+inline void count_tables_locked(Books& books) {
+  constexpr std::size_t kSlotsOfMapPage = os::kPageSize / kPagesPerSegment;
+  constexpr std::size_t kSlotsOfTablePage = os::kPageSize / sizeof(Slot);
+  const ArenaSet& set = g_arenas;
+  std::size_t map_page = SIZE_MAX;
+  std::size_t table_page = SIZE_MAX;
+  for (std::size_t slot = set.used_first; slot < set.used_end; ++slot) {
+    if (kind_of(set.window.table[slot]) == SlotKind::kNone) continue;
+    if (slot / kSlotsOfMapPage != map_page) books.headers += os::kPageSize;
+    if (slot / kSlotsOfTablePage != table_page) books.tables += os::kPageSize;
+    map_page = slot / kSlotsOfMapPage;
+    table_page = slot / kSlotsOfTablePage;
+  }
 }
 
 }  // namespace detail
@@ -129,8 +138,8 @@ inline Books take_census() {
   books.run_live = books.run_live > away ? books.run_live - away : 0;
   {
     os::LockGuard guard(g_arenas.lock);
-    const int arenas = g_arenas.count.load(std::memory_order_relaxed);
-    for (int i = 0; i < arenas; ++i) detail::count_arena(g_arenas.arenas[i], books);
+    for_each_slot_locked([&](const Slot& slot) { detail::count_slot(slot, books); });
+    detail::count_tables_locked(books);
   }
   books.live += books.run_live;
   books.tables += g_cache_pool.bytes();

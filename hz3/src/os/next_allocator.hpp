@@ -1,7 +1,8 @@
 // Pointers that are not ours: blocks that another allocator handed out before, or besides, this
 // one. They are never dereferenced; they go to the next definition of the function in the search
 // order, which is usually the C library's. Found with dlsym at first need, on a path that is never
-// hot.
+// hot. A pointer to nothing at all (a block whose addresses went back to the system, freed again)
+// stops the program here, with a line that says so, rather than there.
 #pragma once
 
 #include <dlfcn.h>
@@ -9,13 +10,15 @@
 #include <cstddef>
 
 #include "os/fatal.hpp"
+#include "os/pages.hpp"
 
 namespace hz3 {
 
 namespace detail {
 
 template <typename Function>
-Function* next_definition(const char* name, const void* p) {
+Function* next_definition(const char* name, void* p) {
+  if (!os::is_mapped(p, 1)) fatal("pointer to memory that is not mapped", p);
   void* found = ::dlsym(RTLD_NEXT, name);
   if (found == nullptr) fatal("pointer of no known allocator", p);
   return reinterpret_cast<Function*>(found);

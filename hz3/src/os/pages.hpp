@@ -1,23 +1,79 @@
 // Pages from the operating system: reserve address space, make parts of it usable, give the memory
-// behind parts of it back. Addresses and sizes are in bytes and multiples of the page size. All
-// functions are thread-safe, report failure by their result and leave errno changed; callers on an
-// API path restore it (free must not change errno: POSIX.1-2024).
+// behind parts of it back. All functions are thread-safe, report failure by their result and leave
+// errno changed; callers on an API path restore it (free must not change errno: POSIX.1-2024).
+//
+// Two sizes of page. The heap counts in pages of kPageSize everywhere; the system's own may be
+// larger (16 or 64 KiB on some kernels) and is known only when the program runs. Nothing here takes
+// one for the other: what makes memory usable is rounded outwards to whole system pages, what takes
+// memory away is rounded inwards, so that a neighbour is never touched.
 #pragma once
 
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
+#include "os/fatal.hpp"
+
 namespace hz3::os {
 
-inline constexpr std::size_t kPageSize = 4096;
+inline constexpr std::size_t kPageSize = 4096;  // of the heap
 inline constexpr int kPageShift = 12;
+inline constexpr std::size_t kLargestSystemPage = std::size_t{64} << 10;
 
-// Address space only: no memory, no commit charge. nullptr when the system refuses.
-inline void* reserve(std::size_t bytes) {
-  void* p = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+// From the kernel's auxiliary vector, which needs neither memory nor a system call.
+inline std::size_t system_page_size() { return ::getauxval(AT_PAGESZ); }
+
+// The same for the functions below. Set before the first reservation; until then nothing is mapped
+// with which the heap's own could be wrong.
+inline constinit std::size_t g_system_page = kPageSize;
+
+// A page size that hz3 cannot work with stops the program, at its first allocation, with one line.
+inline void learn_page_size() {
+  const std::size_t size = system_page_size();
+  if (size < kPageSize || size > kLargestSystemPage || (size & (size - 1)) != 0) {
+    LineWriter line;
+    line.text("hz3: this system has pages of ").decimal(size).text(" bytes; hz3 works with pages ");
+    line.text("from ").decimal(kPageSize).text(" to ").decimal(kLargestSystemPage).text(" bytes");
+    line.write_to(STDERR_FILENO);
+    std::abort();
+  }
+  g_system_page = size;
+}
+
+// A range of addresses as the kernel takes it.
+struct PageRange {
+  char* start;
+  std::size_t bytes;
+};
+
+inline PageRange pages_around(void* p, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const std::uintptr_t start = address & ~(g_system_page - 1);
+  const std::uintptr_t end = (address + bytes + g_system_page - 1) & ~(g_system_page - 1);
+  return {reinterpret_cast<char*>(start), end - start};
+}
+
+inline PageRange pages_within(void* p, std::size_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const std::uintptr_t start = (address + g_system_page - 1) & ~(g_system_page - 1);
+  const std::uintptr_t end = (address + bytes) & ~(g_system_page - 1);
+  return {reinterpret_cast<char*>(start), end > start ? end - start : 0};
+}
+
+inline std::size_t round_to_system_pages(std::size_t bytes) {
+  return (bytes + g_system_page - 1) & ~(g_system_page - 1);
+}
+
+// Address space only: no memory, no commit charge. At `near` if it is free and not null, else where
+// the system likes. nullptr when the system refuses.
+inline void* reserve(std::size_t bytes, void* near = nullptr) {
+  void* p = ::mmap(near, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   // Whatever the system's policy, hz3 returns single pages; a huge page would have to be split for
   // that (17 us) or would be formed again behind our back. Set on the mapping, not by prctl, which
@@ -26,27 +82,79 @@ inline void* reserve(std::size_t bytes) {
   return p;
 }
 
-inline void unreserve(void* p, std::size_t bytes) { ::munmap(p, bytes); }
+// Gives addresses and the memory behind them back. False when the system has no room to split a
+// mapping; the range is then as it was.
+inline bool unreserve(void* p, std::size_t bytes) { return ::munmap(p, bytes) == 0; }
+
+// As reserve(), at a multiple of `alignment` (a power of two of at least a system page). What is
+// mapped to find such a place is given back.
+inline void* reserve_aligned(std::size_t bytes, std::size_t alignment, void* near = nullptr) {
+  const auto aligned = [&](void* p) {
+    return (reinterpret_cast<std::uintptr_t>(p) & (alignment - 1)) == 0;
+  };
+  if (near != nullptr) {
+    void* p = reserve(bytes, near);
+    if (p == nullptr) return nullptr;
+    if (aligned(p)) return p;
+    unreserve(p, bytes);
+  }
+  std::size_t whole = 0;
+  if (__builtin_add_overflow(bytes, alignment - g_system_page, &whole)) return nullptr;
+  auto* p = static_cast<char*>(reserve(whole));
+  if (p == nullptr) return nullptr;
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const std::size_t head = ((address + alignment - 1) & ~(alignment - 1)) - address;
+  const std::size_t tail = whole - head - bytes;
+  if (head != 0) unreserve(p, head);
+  if (tail != 0) unreserve(p + head + bytes, tail);
+  return p + head;
+}
+
+// Makes reserved addresses readable; they read as zero, and cost neither memory nor commit charge.
+[[nodiscard]] inline bool make_readable(void* p, std::size_t bytes) {
+  const PageRange range = pages_around(p, bytes);
+  return ::mprotect(range.start, range.bytes, PROT_READ) == 0;
+}
 
 // Makes reserved addresses readable and writable; they read as zero until written.
 [[nodiscard]] inline bool commit(void* p, std::size_t bytes) {
-  return ::mprotect(p, bytes, PROT_READ | PROT_WRITE) == 0;
+  const PageRange range = pages_around(p, bytes);
+  return ::mprotect(range.start, range.bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
-// Gives the memory behind the range back; it reads as zero afterwards. Always DONTNEED: pages freed
-// with MADV_FREE still count as resident and may keep old bytes. Fails (EINVAL) on locked memory.
+// After mlockall(MCL_FUTURE) making addresses usable would make all of them resident at once, used
+// or not. Asks the kernel to lock each page of the range when it is first touched instead. Nothing
+// happens to memory that is not locked. The range must be reserved and not committed: whether it is
+// locked shows in that DONTNEED is refused.
+inline void lock_on_touch_if_locked(void* p, std::size_t bytes) {
+  constexpr unsigned kOnFault = 1;  // MLOCK_ONFAULT, since Linux 4.4; older headers do not name it
+  if (::madvise(p, bytes, MADV_DONTNEED) != 0 && errno == EINVAL)
+    ::syscall(SYS_mlock2, p, bytes, kOnFault);
+}
+
+// Gives the memory behind the range back, as far as it covers whole system pages; those read as
+// zero afterwards, the rest is left alone. Always DONTNEED: pages freed with MADV_FREE still count
+// as resident and may keep old bytes. Fails (EINVAL) on locked memory.
 [[nodiscard]] inline bool purge(void* p, std::size_t bytes) {
-  return ::madvise(p, bytes, MADV_DONTNEED) == 0;
+  const PageRange range = pages_within(p, bytes);
+  return range.bytes == 0 || ::madvise(range.start, range.bytes, MADV_DONTNEED) == 0;
 }
 
 // Faults a range in with one call, at about half the price of touching its pages one by one. Only a
 // hint: a kernel without it (before Linux 5.14) or without memory leaves the pages to be touched.
 inline void populate(void* p, std::size_t bytes) {
+  const PageRange range = pages_around(p, bytes);
 #ifdef MADV_POPULATE_WRITE
-  ::madvise(p, bytes, MADV_POPULATE_WRITE);
+  ::madvise(range.start, range.bytes, MADV_POPULATE_WRITE);
 #else
-  ::madvise(p, bytes, 23);  // its number since 5.14; older headers do not name it
+  ::madvise(range.start, range.bytes, 23);  // its number since 5.14; older headers do not name it
 #endif
+}
+
+// Whether no part of the range is a hole.
+inline bool is_mapped(void* p, std::size_t bytes) {
+  const PageRange range = pages_around(p, bytes);
+  return ::msync(range.start, range.bytes, MS_ASYNC) == 0;
 }
 
 // Fresh zeroed memory for the allocator's own tables; never returned. nullptr when refused.
@@ -71,9 +179,6 @@ namespace detail {
   if (mapped != MAP_FAILED) ::munmap(mapped, bytes);  // before Linux 4.17 NOREPLACE is a hint only
   return false;
 }
-
-// Whether no part of the range is a hole.
-inline bool is_mapped(void* p, std::size_t bytes) { return ::msync(p, bytes, MS_ASYNC) == 0; }
 
 }  // namespace detail
 
@@ -115,8 +220,7 @@ enum class Moved {
   if (::mremap(lifted, bytes, room, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) return Moved::kYes;
   copy_pages(lifted, from, bytes, true);
   ::munmap(lifted, bytes);
-  const bool whole =
-      detail::is_mapped(to, room) || detail::map_in_place(to, room, MAP_FIXED_NOREPLACE);
+  const bool whole = is_mapped(to, room) || detail::map_in_place(to, room, MAP_FIXED_NOREPLACE);
   return whole ? Moved::kNo : Moved::kTargetLost;
 #else
   (void)from, (void)bytes, (void)to, (void)room;
@@ -128,7 +232,7 @@ enum class Moved {
 // False when the kernel refuses and the addresses are no longer ours. (If it refuses and the old
 // mapping still stands, that is as good: it only stays a mapping of its own.)
 [[nodiscard]] inline bool remap(void* p, std::size_t bytes) {
-  return detail::map_in_place(p, bytes, MAP_FIXED) || detail::is_mapped(p, bytes);
+  return detail::map_in_place(p, bytes, MAP_FIXED) || is_mapped(p, bytes);
 }
 
 }  // namespace hz3::os

@@ -44,18 +44,38 @@ struct PageRange {
   std::uint32_t dirty = 0;
 };
 
+// Widens the range to whole pages of the system where those are larger than the heap's and what is
+// added is free, and narrows it where it is not: a live neighbour must stay as it is. May leave
+// nothing of the range (end <= first).
+inline void fit_to_system_pages(const Segment& segment, PageRange& range) {
+  const auto unit = static_cast<std::uint32_t>(os::g_system_page >> os::kPageShift);
+  if (unit <= 1) return;
+  const std::uint32_t down = range.first / unit * unit;
+  const std::uint32_t up = (range.end + unit - 1) / unit * unit;
+  range.first = segment.free_bits.next_clear(down) < range.first ? down + unit : down;
+  range.end = segment.free_bits.next_clear(range.end) < up ? up - unit : up;
+  range.dirty = 0;
+  const PageBits candidates = segment.free_bits & segment.dirty_bits;
+  for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += candidates.test(p);
+}
+
 inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std::uint32_t most) {
   const PageBits candidates = segment.free_bits & segment.dirty_bits;
-  PageRange range;
-  range.first = candidates.next_set(page);
-  if (range.first == kPagesPerSegment) return range;
-  const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
-  for (std::uint32_t p = range.first; p < free_end && range.dirty < most;
-       p = candidates.next_set(p + 1)) {
-    range.end = p + 1;
-    ++range.dirty;
+  for (;;) {
+    PageRange range;
+    range.first = candidates.next_set(page);
+    if (range.first == kPagesPerSegment) return range;
+    const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
+    for (std::uint32_t p = range.first; p < free_end && range.dirty < most;
+         p = candidates.next_set(p + 1)) {
+      range.end = p + 1;
+      ++range.dirty;
+    }
+    const std::uint32_t looked_at = range.end;
+    fit_to_system_pages(segment, range);
+    if (range.first < range.end) return range;
+    page = looked_at;
   }
-  return range;
 }
 
 inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
@@ -107,10 +127,10 @@ inline constinit std::uint64_t g_settled_failures = 0;  // guarded by the arenas
 
 // Takes the first free slot at or after `slot` that may hold memory, so that nobody can be handed
 // it meanwhile; SIZE_MAX if there is none.
-inline std::size_t take_refused_slot(Arena& arena, std::size_t slot) {
+inline std::size_t take_refused_slot(std::size_t slot) {
   os::LockGuard guard(g_arenas.lock);
-  for (; slot < arena.committed; ++slot) {
-    Slot& entry = arena.table[slot];
+  for (; slot < g_arenas.used_end; ++slot) {
+    Slot& entry = g_arenas.window.table[slot];
     if (kind_of(entry) != SlotKind::kFree || !entry.dirty) continue;
     set_slot(entry, SlotKind::kLargeTail, false, 0, 0);
     return slot;
@@ -126,27 +146,25 @@ inline std::size_t take_refused_slot(Arena& arena, std::size_t slot) {
 inline PurgeCount purge_refused_slots(PurgeBudget& budget) {
   PurgeCount count;
   std::uint64_t failures = 0;
+  std::size_t slot = 0;
   {
     os::LockGuard guard(g_arenas.lock);
     failures = g_arenas.purge_failures;
     if (failures == detail::g_settled_failures) return count;
+    slot = g_arenas.used_first;
   }
-  const int arenas = g_arenas.count.load(std::memory_order_acquire);
-  for (int i = 0; i < arenas; ++i) {
-    Arena& arena = g_arenas.arenas[i];
-    for (std::size_t slot = 0;; ++slot) {
-      if (budget.calls == 0 || budget.pages < kPagesPerSegment) return count;
-      slot = detail::take_refused_slot(arena, slot);
-      if (slot == SIZE_MAX) break;
-      --budget.calls;
-      ++count.calls;
-      if (!release_slots(arena, slot, 1)) {
-        ++count.refused;
-        return count;
-      }
-      budget.pages -= kPagesPerSegment;
-      count.pages += kPagesPerSegment;
+  for (;; ++slot) {
+    if (budget.calls == 0 || budget.pages < kPagesPerSegment) return count;
+    slot = detail::take_refused_slot(slot);
+    if (slot == SIZE_MAX) break;
+    --budget.calls;
+    ++count.calls;
+    if (!release_slots(g_arenas.window, slot, 1)) {
+      ++count.refused;
+      return count;
     }
+    budget.pages -= kPagesPerSegment;
+    count.pages += kPagesPerSegment;
   }
   os::LockGuard guard(g_arenas.lock);
   detail::g_settled_failures = failures;

@@ -25,23 +25,31 @@ std::uint64_t resident_pages(std::uintptr_t start, std::uint64_t bytes) {
   return resident;
 }
 
-// What the kernel says about the arenas: their slots and the page maps below them.
+// Calls visit(start, bytes) for what is committed of every reservation, and for its part of the page
+// map, in whole pages.
+template <typename Visit>
+void each_part(Visit visit) {
+  const Arena& window = g_arenas.window;
+  for (int i = 0; i < g_arenas.reservation_count; ++i) {
+    const Reservation& in = g_arenas.reservations[i];
+    const auto start = reinterpret_cast<std::uintptr_t>(window.address(in.first));
+    visit(start, (in.committed - in.first) << kSegmentShift);
+    const auto map = reinterpret_cast<std::uintptr_t>(map_bytes_of(window.address(in.first)));
+    const std::uintptr_t first = map & ~(os::kPageSize - 1);
+    visit(first, detail::whole_pages(map + (in.committed - in.first) * kPagesPerSegment - first));
+  }
+}
+
+// What the kernel says about the reservations and the page map.
 std::uint64_t resident_of_kernel() {
   std::uint64_t pages = 0;
-  for (int i = 0; i < g_arenas.count.load(); ++i) {
-    const Arena& arena = g_arenas.arenas[i];
-    pages += resident_pages(arena.base, arena.committed << kSegmentShift);
-    pages += resident_pages(arena.base - kPageMapBytes, kPageMapBytes);
-  }
+  each_part([&](std::uintptr_t start, std::uint64_t n) { pages += resident_pages(start, n); });
   return pages * os::kPageSize;
 }
 
 std::uint64_t mapped_by_arenas() {
   std::uint64_t bytes = 0;
-  for (int i = 0; i < g_arenas.count.load(); ++i) {
-    const std::uint64_t slots = g_arenas.arenas[i].committed;
-    bytes += (slots << kSegmentShift) + detail::whole_pages(slots * kPagesPerSegment);
-  }
+  each_part([&](std::uintptr_t, std::uint64_t n) { bytes += n; });
   return bytes;
 }
 

@@ -1,6 +1,6 @@
 // api_stress: random use of the whole API by many threads against a shadow of the heap.
 //
-//   api_stress THREADS OPS SEED MAX_SIZE [GENERATIONS] [--fail-madvise]
+//   api_stress THREADS OPS SEED MAX_SIZE [GENERATIONS] [--fail-madvise | --limit-addresses]
 //
 // THREADS workers (1 to 100) make OPS operations each with sizes from 1 to MAX_SIZE bytes
 // (log-uniform), spread over GENERATIONS threads that follow one another, so that threads end and
@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <csignal>
@@ -109,17 +110,29 @@ bool parse(const char* text, uint64_t low, uint64_t high, uint64_t& value) {
   return end != text && *end == '\0' && value >= low && value <= high;
 }
 
+// Starts the program again, without its last argument, in an address space of 8 GiB.
+[[noreturn]] void start_again_limited(int argc, char** argv) {
+  const rlimit limit{rlim_t{8} << 30, rlim_t{8} << 30};
+  argv[argc - 1] = nullptr;
+  if (setrlimit(RLIMIT_AS, &limit) == 0) execv("/proc/self/exe", argv);
+  say("api_stress: cannot start under a limit of the address space");
+  _exit(3);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool fail_madvise = argc > 1 && strcmp(argv[argc - 1], "--fail-madvise") == 0;
+  const char* last = argc > 1 ? argv[argc - 1] : "";
+  if (strcmp(last, "--limit-addresses") == 0) start_again_limited(argc, argv);
+  const bool fail_madvise = strcmp(last, "--fail-madvise") == 0;
   if (fail_madvise) --argc;
   uint64_t threads = 0, ops = 0, max_size = 0, generations = kDefaultGenerations;
   if (argc < 5 || argc > 6 || !parse(argv[1], 1, 100, threads) ||
       !parse(argv[2], 1, UINT64_MAX, ops) || !parse(argv[3], 0, UINT64_MAX, g_arena.seed) ||
       !parse(argv[4], 1, size_t{1} << 30, max_size) ||
       (argc == 6 && !parse(argv[5], 1, ops, generations))) {
-    say("usage: api_stress THREADS(1-100) OPS SEED MAX_SIZE(bytes) [GENERATIONS] [--fail-madvise]");
+    say("usage: api_stress THREADS(1-100) OPS SEED MAX_SIZE(bytes) [GENERATIONS] "
+        "[--fail-madvise | --limit-addresses]");
     return 2;
   }
   report_crashes();

@@ -1,0 +1,82 @@
+"""Names of figures: which of them a lane gives, as far as that is known before it runs, and which way
+is better.
+
+A name that no run gives is else found out after the first block. What is listed here is what the
+programs of workloads/ promise (workloads/README.md); of other commands only their own patterns are
+known, and any program may print counters (`LINE.key`), so those are never judged here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Optional
+
+from harness.experiment.schema import Workload
+
+# What the runner finds out about every run.
+RUNNER = ("wall_s", "user_s", "sys_s", "cpu_s", "minflt", "majflt", "nvcsw", "nivcsw", "peak_rss_kb")
+
+_SPEED = ("ops", "elapsed_ns", "ops_per_s", "cpu_ns", "ops_per_cpu_s")
+_CALLS = ("allocs", "frees", "requested_bytes", "alloc_fail", "damaged", "bookkeeping_kb")
+_BUSY = (*_SPEED, "ns_per_op", *_CALLS)
+_IDLE = (
+    *_SPEED, *_CALLS, "busy_ns", "burst_ns_per_object", "free_ns_per_object", "idle_cpu_ns", "ticks",
+    "survivors", "survivor_bytes", "cycles", "bookkeeping_peak_kb",
+)  # fmt: skip
+
+# Program -> the numbers of its result. Programs that are not here are not known.
+RESULTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("alloc_test", "bench_dist", "bench_ssot", "cache_scratch", "cache_thrash", "glibc_thread", "malloc_large",
+         "producer_consumer", "ring_replace", "rptest", "sh6", "sh8", "xmalloc_test"), _BUSY),
+    **dict.fromkeys(("larson", "larson_sized", "mstress"), (*_BUSY, "threads_started")),
+    **dict.fromkeys(("bench_burst_idle", "bench_burst_idle_v2", "survivors"), _IDLE),
+    "bench_mt_remote": (*_BUSY, "remote_share", "fallback_rate", "remote_frees", "fallbacks"),
+    "thread_churn": (*_BUSY, "threads_started", "threads_per_s"),
+}  # fmt: skip
+
+_PHASES = ("run",)
+_IDLE_PHASES = ("burst", "free", "held", "joined", "idle")
+_MEMORY = ("rss", "firm")  # kinds of memory read at the end of a phase
+
+_RATE = re.compile(r"_per_(cpu_)?\d*s$")
+_COST = re.compile(r"(^|_)(rss|firm|minflt|majflt|ns_per\w*)(_|$)|_(s|ms|us|ns|kb|bytes)$")
+
+
+def larger_is_better(metric: str) -> bool:
+    """`ops_per_s`, `ops_per_cpu_s`, `iterations_per_2s` are rates; `wall_s`, `alloc_ms`, `rss_kb` are costs."""
+    return _RATE.search(metric) is not None
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Of a name such as `ops` or `cycles` neither is known."""
+    return not larger_is_better(metric) and _COST.search(metric.partition("@")[0]) is not None
+
+
+def known_names(workload: Workload) -> Optional[list[str]]:
+    """Every figure this lane can give, without cycles (`@3`); None when that is not known."""
+    result = RESULTS.get(workload.program or "")
+    if result is None:
+        return None
+    phases = _IDLE_PHASES if result is _IDLE else _PHASES
+    memory = [f"{kind}_{phase}_kb" for phase in phases for kind in _MEMORY]
+    return [*RUNNER, *result, *memory, *workload.metrics]
+
+
+def unknown_figure(workload: Workload, key: str) -> str:
+    """Why the lane cannot give the figure `key`, with advice; empty when it can, or when nobody knows."""
+    name = re.sub(r"@\d+$", "", key)
+    if "." in name:
+        return ""
+    known = known_names(workload)
+    who = workload.program
+    if known is None:  # only what looks like a slip of the pen is one
+        known, who = [*RUNNER, *workload.metrics], "the lane"
+        if workload.command is None or not difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            return ""
+    if name in known:
+        return ""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    advice = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(sorted(known))}"
+    return f"{who} gives no figure {key!r}; {advice}"
