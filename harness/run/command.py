@@ -181,11 +181,19 @@ def _measure(
 
         return unreliable(experiment, all_attempts(records, circumstances(directory)))
 
+    def check_names(record: BlockRecord) -> None:
+        from harness.judge.names import unknown_names
+
+        unknown = unknown_names(experiment, [record])
+        if unknown:
+            told = "\n".join(f"  {text}" for text in unknown)
+            raise UserError(f"{experiment.id}: nothing answers to a name of this experiment; correct it and run again:\n{told}")
+
     with Progress(Pace(plan, time.monotonic)) as progress:
         blocks = BlockRunner(
             directory, log, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot, progress.note
         )
-        session = Session(directory, plan, blocks, judge_now, hopeless, lambda record: None, progress)
+        session = Session(directory, plan, blocks, judge_now, hopeless, check_names, progress)
         verdict, records = session.run()
     answer.give(verdict)
     session.keep(verdict, records)

@@ -207,6 +207,12 @@ def test_a_fault_of_the_runner_is_tried_again_in_silence(lab: Lab, tmp_path: Pat
     assert [fault["failure"]["kind"] for fault in faults] == ["harness"]
 
 
+def test_a_mistyped_counter_is_told_after_the_first_block(lab: Lab) -> None:
+    done = lab.run(lab.experiment("mistyped", evidence='evidence: {treat: ["FAKE_STATS.fird > 0"]}'))
+    assert_told(done, 4, "FAKE_STATS.fird", "fired")
+    assert len(list(lab.runs("mistyped")[0].glob("blocks/*"))) == 1
+
+
 def test_only_some_lanes_is_no_go_of_the_whole(lab: Lab) -> None:
     lanes = "workloads: {load: {program: fake_load, args: [ok]}, more: {program: fake_load, args: [ok]}}"
     gates = (
