@@ -60,6 +60,24 @@ examples:
   tools/peers jemalloc --version 5.2.1 --source DIR
 """
 
+_TABLE_HELP = """\
+Prints the figures of runs as a table to paste. RUN is a run's directory, a publication's, or the name
+of an experiment: then its publication, else its newest finished run. Names of lanes, arms and metrics
+may be patterns ('rss_*'). Ratios are those of the same blocks; where a gate asked, they are the gate's.
+Markdown has units; csv and json hold the plain values (KiB, seconds, per second), null where none is.
+
+forms:
+  medians   rows lanes and metrics, columns arms
+  arms      the same with each arm's ratio to --against: a treatment built up step by step
+  ab        base, treatment, ratio with interval, the gate's answer
+  cycles    memory cycle by cycle (default: rss_idle_kb), a row an arm
+
+examples:
+  python3 -m harness table s62
+  python3 -m harness table s59_2 --form cycles --metric rss_idle_kb --metric rss_held_kb
+  python3 -m harness table s62 s61 --form ab --format csv > ab.csv
+"""
+
 _TOP_HELP = """\
 The lab: compares builds of hz3 and other allocators, and says GO, NO-GO or INCONCLUSIVE.
 
@@ -110,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = add("publish", _publish, "judge a finished run once more, and keep it in results/published, for git")
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
+    _table_command(add("table", _table, "print the figures of runs as a table to paste", _TABLE_HELP))
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
     peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
     peers.add_argument("name", nargs="?", metavar="NAME", help="the allocator; see --list")
@@ -125,6 +144,17 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("what", nargs="?", choices=("experiments", "variants", "workloads", "references"), help="only these")
     what.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
     return parser
+
+
+def _table_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a directory of a run or publication, or an experiment")
+    parser.add_argument("--form", choices=("medians", "arms", "ab", "cycles"), default="medians", help="default: medians")
+    parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="default: md")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    for name in ("lane", "arm", "metric"):
+        parser.add_argument(f"--{name}", action="append", default=[], metavar=name.upper(), help=f"only this {name}; may be repeated")
+    parser.add_argument("--against", default="base", metavar="ARM", help="the arm that ratios are to (default: base)")
+    _results_option(parser)
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -251,6 +281,15 @@ def _publish(args: argparse.Namespace) -> int:
     from harness.report import publish
 
     print(publish(args.dir, args.to or args.root / "results" / "published"))
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    from harness.tables.choice import Choice
+    from harness.tables.command import TableRequest, table
+
+    choice = Choice(tuple(args.lane), tuple(args.arm), tuple(args.metric))
+    print(table(TableRequest(args.runs, args.root, _results_dir(args), args.form, args.format, choice, args.against)), end="")
     return 0
 
 

@@ -110,12 +110,21 @@ def experiment_value(manifest: Mapping[str, Any], key: str, default: Any = None)
 
 def lanes_as_written(manifest: Mapping[str, Any]) -> list[str]:
     """Only the text keeps the order: the manifest's data has its keys sorted."""
+    return _as_written(manifest, "workloads")
+
+
+def arms_as_written(manifest: Mapping[str, Any]) -> list[str]:
+    """Builds of hz3 in the order of the experiment file, which is often that of steps in a work."""
+    return _as_written(manifest, "arms")
+
+
+def _as_written(manifest: Mapping[str, Any], section: str) -> list[str]:
     try:
         data = yaml.safe_load(str(manifest.get("experiment_text", "")))
     except yaml.YAMLError:
         return []
-    lanes = data.get("workloads") if isinstance(data, Mapping) else None
-    return [str(lane) for lane in lanes] if isinstance(lanes, Mapping) else []
+    named = data.get(section) if isinstance(data, Mapping) else None
+    return [str(name) for name in named] if isinstance(named, Mapping) else []
 
 
 def declared_arms(manifest: Mapping[str, Any]) -> list[str]:

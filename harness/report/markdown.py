@@ -18,7 +18,8 @@ def _md_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _md_table(table: Table) -> str:
+def table_text(table: Table) -> str:
+    """The table alone, its caption above it."""
     rules = ["---:" if a == "r" else ":---" for a in table.align]
     lines = [f"**{table.caption}**", ""] if table.caption else []
     lines.append("| " + " | ".join(_md_cell(c) for c in table.header) + " |")
@@ -37,7 +38,7 @@ def _md_part(part: Part) -> str:
     if isinstance(part, Bullets):
         return "\n".join(f"- {item}" for item in part.items)
     if isinstance(part, Table):
-        return _md_table(part)
+        return table_text(part)
     if isinstance(part, Code):
         return f"```sh\n{part.text}\n```"
     return f"![{part.alt}]({part.path})"

@@ -1,5 +1,6 @@
 """The plain tables of a run, for other tools: `runs.csv`, a row a run, and `stats.jsonl`, a line a run
-and stats line. Both are pure functions of the block records, which stay the source.
+and stats line. Both are pure functions of the block records, which stay the source; where these are
+not at hand (a publication), `blocks_of_csv` has their figures again.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from harness.model import BlockRecord, RunRecord
 
@@ -15,6 +16,8 @@ LEADING = ("block", "kind", "position", "workload", "arm", "started_utc", "count
 
 # Figures every run has, first and in this order, so that columns do not move between experiments.
 COMMON = ("wall_s", "user_s", "sys_s", "cpu_s", "minflt", "majflt", "nvcsw", "nivcsw", "peak_rss_kb")
+
+_TEXT = "text."
 
 
 def runs_csv(blocks: Sequence[BlockRecord]) -> str:
@@ -24,11 +27,44 @@ def runs_csv(blocks: Sequence[BlockRecord]) -> str:
     texts = sorted({name for run in runs for name in run.strings})
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*LEADING, *figures, *(f"text.{name}" for name in texts)])
+    writer.writerow([*LEADING, *figures, *(f"{_TEXT}{name}" for name in texts)])
     for run in runs:
         cells = [_cell(run.metrics.get(name)) for name in figures]
         writer.writerow([*_leading(run), *cells, *(run.strings.get(name, "") for name in texts)])
     return out.getvalue()
+
+
+def blocks_of_csv(text: str) -> List[BlockRecord]:
+    """The blocks that a runs.csv was made from: every figure, text and reason; no plan key, no padding and
+    not what a failure printed, which the table does not hold. Columns may have been added by hand."""
+    reader = csv.DictReader(io.StringIO(text))
+    absent = [name for name in LEADING if name not in (reader.fieldnames or ())]
+    if absent:
+        raise ValueError(f"there is no column {absent[0]}")
+    blocks: Dict[int, BlockRecord] = {}
+    for row in reader:
+        run = _run_of_row(row)
+        blocks.setdefault(run.block, BlockRecord("", run.block, run.kind, 0, [])).runs.append(run)
+    return [blocks[index] for index in sorted(blocks)]
+
+
+def _run_of_row(row: Mapping[str, Optional[str]]) -> RunRecord:
+    cells = {name: value for name, value in row.items() if name not in LEADING and value}
+    lead = {name: row[name] or "" for name in LEADING}
+    return RunRecord(
+        block=int(lead["block"]),
+        kind=lead["kind"],
+        position=int(lead["position"]),
+        workload=lead["workload"],
+        arm=lead["arm"],
+        started_utc=lead["started_utc"],
+        metrics={name: float(value) for name, value in cells.items() if not name.startswith(_TEXT)},
+        strings={name[len(_TEXT) :]: value for name, value in cells.items() if name.startswith(_TEXT)},
+        counts=lead["counts"] == "1",
+        reasons=lead["reasons"].split("; ") if lead["reasons"] else [],
+        disturbed=lead["disturbed"].split("; ") if lead["disturbed"] else [],
+        csv=lead["csv"] or None,
+    )
 
 
 def stats_jsonl(blocks: Sequence[BlockRecord]) -> str:
