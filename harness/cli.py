@@ -78,6 +78,20 @@ examples:
   python3 -m harness table s62 s61 --form ab --format csv > ab.csv
 """
 
+_GATE_HELP = """\
+Asks whether anything has become worse since a base: runs every lane of EXPERIMENT (its section `nightly`
+says how) in few blocks, then the suspicious lanes alone in fresh blocks, with the error shared among them.
+When nothing has changed it says NO-GO in at most 5 % of nights, over all lanes together.
+
+Answers GO (nothing confirmed; also when base and treat are the same bytes), NO-GO (a regression confirmed,
+or the treatment crashed where base did not), INCONCLUSIVE (a suspicion neither confirmed nor cleared),
+VOID. Goes on with what the same command began on the same night. Files: results/nights/<night>/.
+
+examples:
+  python3 -m harness gate nightly --base-ref origin/main~1 --junit junit.xml --report nightly.md
+  python3 -m harness gate nightly --base s61 --only idle_joined
+"""
+
 _TOP_HELP = """\
 The lab: compares builds of hz3 and other allocators, and says GO, NO-GO or INCONCLUSIVE.
 
@@ -109,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "run an experiment to its verdict", _RUN_HELP)
     _experiment_options(run)
     _run_options(run)
+    _base_ref_option(run)
     run.add_argument(
         "--extend", action="store_true", help="double the blocks of the newest run of this plan, which ended INCONCLUSIVE, and look again"
     )
@@ -128,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = add("publish", _publish, "judge a finished run once more, and keep it in results/published, for git")
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
+    _gate_command(add("gate", _gate, "the nightly gate: has any lane become worse than the base", _GATE_HELP))
     _table_command(add("table", _table, "print the figures of runs as a table to paste", _TABLE_HELP))
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
     peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
@@ -144,6 +160,24 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("what", nargs="?", choices=("experiments", "variants", "workloads", "references"), help="only these")
     what.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
     return parser
+
+
+def _gate_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a YAML file, or a name in experiments/; nightly is made for this")
+    base = parser.add_mutually_exclusive_group()
+    _base_ref_option(base)
+    base.add_argument("--base", metavar="VARIANT", help="another variant of the tree as base")
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="LANE", help="only these workloads")
+    parser.add_argument("--night", metavar="DATE", help="YYYY-MM-DD: names the night and decides its plan (default: today, UTC)")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for a CI system")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (default: results/nights/<night>/report.md)")
+    parser.add_argument("--json", action="store_true", help="print the night as JSON")
+    _run_options(parser)
+
+
+def _base_ref_option(parser: argparse._ActionsContainer) -> None:
+    text = "build base from this commit (a branch, a tag, HEAD~3, …), checked out outside the tree"
+    parser.add_argument("--base-ref", metavar="REF", help=text)
 
 
 def _table_command(parser: argparse.ArgumentParser) -> None:
@@ -217,6 +251,7 @@ def _request(args: argparse.Namespace, file: Path, command: List[str]) -> RunReq
         more=_more_lanes(args),
         extend=getattr(args, "extend", False),
         wait=args.wait,
+        base_ref=getattr(args, "base_ref", None),
     )
 
 
@@ -282,6 +317,22 @@ def _publish(args: argparse.Namespace) -> int:
 
     print(publish(args.dir, args.to or args.root / "results" / "published"))
     return 0
+
+
+def _gate(args: argparse.Namespace) -> int:
+    from datetime import date, datetime, timezone
+
+    from harness.nightly.command import GateRequest, run_gate
+    from harness.run.command import find_experiment
+
+    try:
+        night = date.fromisoformat(args.night) if args.night else datetime.now(timezone.utc).date()
+    except ValueError as error:
+        raise UserError(f"--night {args.night}: is no date; write YYYY-MM-DD") from error
+    args.quick, args.aa, args.blocks, args.allocator, args.mimalloc_bench = False, False, None, [], None
+    file = find_experiment(args.experiment, args.root)
+    request = _request(args, file, ["python3", "-m", "harness", *args.typed])
+    return run_gate(GateRequest(request, night.isoformat(), args.base, args.junit, args.report, args.json))
 
 
 def _table(args: argparse.Namespace) -> int:

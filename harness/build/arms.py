@@ -46,6 +46,13 @@ class BuiltArm:
         return self.library.record
 
 
+class SameBytes(UserError):
+    """Two arms that are one library: nothing they do can differ."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Status.VOID.exit_status)
+
+
 @dataclass(frozen=True)
 class Expected:
     """What the experiment says of its arms: `same_bytes` in an A/A experiment, whose arms are copies;
@@ -110,11 +117,10 @@ def check_distinct(want: WantedArm, base: WantedArm, read: Mapping[str, Library]
     """An arm must differ from base, in declared flags or options only, and in its bytes."""
     ours, theirs = read[want.variant], read[base.variant]
     if ours.identity == theirs.identity:
-        raise UserError(
+        raise SameBytes(
             f"VOID: arm {want.arm} ({want.variant}) and base ({base.variant}) are the same bytes "
             f"(identity {ours.identity[:12]}); their records differ in {in_words(changes)}. "
-            "The changed flag has no effect in this build: name another variant, or kind: aa to measure the noise",
-            Status.VOID.exit_status,
+            "The changed flag has no effect in this build: name another variant, or kind: aa to measure the noise"
         )
     if not changes:
         raise failed(f"arm {want.arm} ({want.variant}) differs from base in its bytes but in no flag or option; build again")
@@ -158,8 +164,12 @@ def _record(library: Library) -> Dict[str, Any]:
 
 
 def _changes(want: WantedArm, base: WantedArm, read: Mapping[str, Library]) -> Difference:
-    ours, theirs = _record(read[want.variant]), _record(read[base.variant])
-    return {**difference(theirs["flags"], ours["flags"]), **difference(theirs["options"], ours["options"])}
+    return changes_between(_record(read[base.variant]), _record(read[want.variant]))
+
+
+def changes_between(base: Mapping[str, Any], arm: Mapping[str, Any]) -> Difference:
+    """The flags and options in which two build records differ."""
+    return {**difference(base["flags"], arm["flags"]), **difference(base["options"], arm["options"])}
 
 
 def _undeclared_args(library: Library) -> List[str]:

@@ -35,6 +35,7 @@ def check_experiment(experiment: Experiment, source: Source) -> None:
     _check_gates(experiment, source)
     design_ok = _check_design(experiment.design, source)
     _check_quick(experiment, source)
+    _check_nightly(experiment, source)
     if design_ok and not source.problems:
         _check_decidable(experiment, source)
 
@@ -211,6 +212,40 @@ def _check_quick(experiment: Experiment, source: Source) -> None:
         if lane not in experiment.workloads:
             text = f"quick changes unknown lane {lane!r}; {nearest(lane, experiment.workloads)}"
             source.problem(("quick", "args", lane), text, at_key=True)
+
+
+def _check_nightly(experiment: Experiment, source: Source) -> None:
+    """Only a guard on a ratio can be screened, and the second stage must be able to decide even if every
+    gate reaches it."""
+    nightly = experiment.nightly
+    if nightly is None:
+        return
+    here: KeyPath = ("nightly",)
+    if not 5 <= nightly.screen_blocks <= _RESERVED_COUNTS:
+        source.problem(here + ("screen_blocks",), f"{nightly.screen_blocks} blocks give no 90 % interval; use 5 or more")
+    if not 0 <= nightly.suspicious <= 1:
+        text = f"suspicious {nightly.suspicious:g} is no share of the way to the bound; use e.g. 0.5"
+        source.problem(here + ("suspicious",), text)
+    if not 0 < nightly.error < 0.5:
+        source.problem(here + ("error",), f"error {nightly.error:g} is no rate of false alarms; use e.g. 0.05")
+        return
+    least = least_pairs(float(nightly.error) / max(1, len(experiment.gates)))
+    if not least <= nightly.confirm_blocks <= _RESERVED_COUNTS:
+        text = f"{nightly.confirm_blocks} blocks cannot confirm {len(experiment.gates)} gates at an error of {nightly.error:g}; use at least {least}"
+        source.problem(here + ("confirm_blocks",), text)
+    names = [gate.id or gate.metric for gate in experiment.gates]
+    for i, gate in enumerate(experiment.gates):
+        if names.index(names[i]) < i:
+            source.problem(("gates", i), f"two gates are called {names[i]}; give one an id, the stages of a night know them by name")
+        if not _is_ratio_guard(gate):
+            source.problem(("gates", i), f"{gate.metric}: a nightly gate is a guard on a ratio, e.g. no_go_if: \"ratio < 0.97\"; change it")
+
+
+def _is_ratio_guard(gate: Gate) -> bool:
+    try:
+        return gate.no_go_if is not None and parse_predicate(gate.no_go_if).subject == "ratio"
+    except ValueError:
+        return True  # told of already
 
 
 def _check_decidable(experiment: Experiment, source: Source) -> None:

@@ -27,6 +27,7 @@ from harness.experiment.schema import (
     Design,
     Experiment,
     Gate,
+    Nightly,
     Quick,
     Record,
     Reference,
@@ -105,6 +106,7 @@ _SECTIONS: Mapping[str, type[Record]] = {
     "gates": Gate,
     "design": Design,
     "quick": Quick,
+    "nightly": Nightly,
 }
 
 

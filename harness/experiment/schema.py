@@ -248,6 +248,24 @@ class Quick(Record):
             schema["properties"]["args"]["additionalProperties"]["items"] = _SCALARS
 
 
+class Nightly(Record):
+    """How `harness gate` goes about this experiment: all lanes briefly, then the suspicious ones well."""
+
+    screen_blocks: StrictInt = Field(5, description="Measured blocks of every lane in the first stage.")
+    suspicious: Number = Field(
+        Number(0.5),
+        description="A lane goes on to the second stage when the centre of its first has come this share "
+        "of the way (in logs) from 1 to the gate's bound.",
+    )
+    confirm_blocks: StrictInt = Field(
+        20, description="Measured blocks of the suspicious lanes in the second stage, all of them fresh."
+    )
+    error: Number = Field(
+        Number(0.05),
+        description="The chance of NO-GO, over all lanes together, when nothing has become worse.",
+    )
+
+
 class Experiment(Record):
     """One question put to the lab: arms, workloads, evidence and gates."""
 
@@ -283,6 +301,7 @@ class Experiment(Record):
     )
     design: Design = Field(default_factory=Design, description="Blocks, order, stopping.")
     quick: Optional[Quick] = Field(None, description="What --quick changes.")
+    nightly: Optional[Nightly] = Field(None, description="The two stages of `harness gate`.")
 
     @property
     def has_aa(self) -> bool:

@@ -2,7 +2,7 @@
 
 from harness.judge.judge import all_attempts, judge, next_look
 from harness.judge.pairs import Pairs, RunTable, collect, log_ratios
-from harness.judge.reliability import unreliable
+from harness.judge.reliability import reliability, unreliable
 from harness.judge.stats import Estimate, estimate
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "judge",
     "log_ratios",
     "next_look",
+    "reliability",
     "unreliable",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from harness.build.baseline import baseline
 from harness.build.flags import in_words
 from harness.build.meson import BuildTree
 from harness.errors import Interrupted, UserError
@@ -46,7 +47,8 @@ from harness.run.store import write_whole
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What was asked for on the command line; `command` is that line, for the manifest."""
+    """What was asked for on the command line; `command` is that line, for the manifest. `base_ref` names
+    the commit that base is built from, instead of the tree."""
 
     file: Path
     root: Path
@@ -59,6 +61,7 @@ class RunRequest:
     extend: bool = False
     more: Sequence[MoreLanes] = ()
     wait: bool = False
+    base_ref: Optional[str] = None
 
 
 def find_experiment(name: str, root: Path) -> Path:
@@ -123,7 +126,8 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
         _take_locks(locks, request, experiment.id)
         if request.extend:
             extend_finished(request.results, experiment, plan)
-        prepared = prepare(experiment, arm_places(request.file, file), BuildTree(request.root, request.build), given)
+        base = None if request.base_ref is None else baseline(request.root, request.base_ref)
+        prepared = prepare(experiment, arm_places(request.file, file), BuildTree(request.root, request.build), given, base)
         manifest = make_manifest(
             prepared,
             root=request.root,

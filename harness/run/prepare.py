@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from harness import warnings
 from harness.build.arms import BuiltArm, Expected, WantedArm, build_arms
+from harness.build.baseline import Baseline, against_base, build_base
 from harness.build.flags import InlineVariant, inline_name
 from harness.build.meson import BuildTree
 from harness.errors import UserError
@@ -47,15 +48,21 @@ class Prepared:
         return self.peers[arm].env if arm in self.peers else {}
 
 
-def prepare(experiment: Experiment, places: Mapping[str, str], tree: BuildTree, given: Mapping[str, Path]) -> Prepared:
+def prepare(
+    experiment: Experiment,
+    places: Mapping[str, str],
+    tree: BuildTree,
+    given: Mapping[str, Path],
+    base: Optional[Baseline] = None,
+) -> Prepared:
     """Checks, builds and proves; `places` says where the file defines each arm, `given` are the libraries
-    of --allocator."""
+    of --allocator, `base` is the commit that base comes from if it is not of the tree."""
     check_lanes(experiment, tree.root)
     ours = [r for r in experiment.references if r.allocator in OWN_LIBRARIES and r.allocator not in given]
     peers = {r.arm: resolve(r.allocator, r.preset, given) for r in experiment.references if r not in ours}
     names = sorted({w.program for w in experiment.workloads.values() if w.program is not None})
     expected = Expected(same_bytes=experiment.kind == AA_KIND, difference=experiment.difference)
-    built = {b.arm: b for b in build_arms(tree, wanted_arms(experiment, places), names, expected)}
+    built = built_arms(tree, wanted_arms(experiment, places), names, expected, base)
     if ours:
         given = {**given, **build_own_libraries(tree, [r.allocator for r in ours])}
         peers = {r.arm: peers.get(r.arm) or resolve(r.allocator, r.preset, given) for r in experiment.references}
@@ -74,6 +81,21 @@ def prepare(experiment: Experiment, places: Mapping[str, str], tree: BuildTree, 
         programs={name: tree.program(name) for name in names},
         inputs=inputs_of(experiment, tree.root),
     )
+
+
+def built_arms(
+    tree: BuildTree, wanted: Sequence[WantedArm], programs: Sequence[str], expected: Expected, base: Optional[Baseline]
+) -> Dict[str, BuiltArm]:
+    """All arms of hz3 by name, base first; of another commit if `base` says so."""
+    if base is None:
+        return {b.arm: b for b in build_arms(tree, wanted, programs, expected)}
+    if expected.same_bytes:
+        raise UserError("--base-ref: an A/A experiment compares base with its own copy; leave the option out")
+    if not any(w.arm == BASE for w in wanted):
+        raise UserError("--base-ref: this experiment has no arm base to build from another commit; leave the option out")
+    others = build_arms(tree, [w for w in wanted if w.arm != BASE], programs, expected)
+    mine = build_base(base, next(w for w in wanted if w.arm == BASE))
+    return {BASE: mine, **{b.arm: against_base(b, mine) for b in others}}
 
 
 def build_own_libraries(tree: BuildTree, names: Sequence[str]) -> Dict[str, Path]:
