@@ -19,6 +19,7 @@ from harness.model import EXIT_BAD_INPUT, EXIT_FAILED
 if TYPE_CHECKING:
     from harness.experiment import MoreLanes, RunOptions
     from harness.run.command import RunRequest
+    from harness.tables.command import TableRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -76,6 +77,16 @@ examples:
   python3 -m harness table s62
   python3 -m harness table s59_2 --form cycles --metric rss_idle_kb --metric rss_held_kb
   python3 -m harness table s62 s61 --form ab --format csv > ab.csv
+"""
+
+_COMPARE_HELP = """\
+Prints two runs side by side: of each lane, metric and arm the ratio to --against inside run A and inside
+run B, and whether their intervals are apart. Refused (status 4) when the machine, a lane's program or
+arguments, or the schema differ. RUN is as for `table`.
+
+examples:
+  python3 -m harness compare results/s62/FIRST results/s62/SECOND
+  python3 -m harness compare s62 results/s62/SECOND --metric rss_idle_kb --json
 """
 
 _GATE_HELP = """\
@@ -144,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
     _gate_command(add("gate", _gate, "the nightly gate: has any lane become worse than the base", _GATE_HELP))
+    pair = add("compare", _compare, "two runs side by side, ratios beside ratios", _COMPARE_HELP)
+    pair.add_argument("runs", nargs=2, metavar="RUN", help="a directory of a run or publication, or an experiment")
+    _figures_options(pair)
     _table_command(add("table", _table, "print the figures of runs as a table to paste", _TABLE_HELP))
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
     peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
@@ -183,6 +197,11 @@ def _base_ref_option(parser: argparse._ActionsContainer) -> None:
 def _table_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a directory of a run or publication, or an experiment")
     parser.add_argument("--form", choices=("medians", "arms", "ab", "cycles"), default="medians", help="default: medians")
+    _figures_options(parser)
+
+
+def _figures_options(parser: argparse.ArgumentParser) -> None:
+    """Which figures, in what format."""
     parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="default: md")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     for name in ("lane", "arm", "metric"):
@@ -336,12 +355,28 @@ def _gate(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> int:
+    from harness.tables.command import table
+
+    print(table(_table_request(args, args.form)), end="")
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from harness.tables.command import comparison
+
+    text, notes = comparison(_table_request(args, "ab"))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(text, end="")
+    return 0
+
+
+def _table_request(args: argparse.Namespace, form: str) -> TableRequest:
     from harness.tables.choice import Choice
-    from harness.tables.command import TableRequest, table
+    from harness.tables.command import TableRequest
 
     choice = Choice(tuple(args.lane), tuple(args.arm), tuple(args.metric))
-    print(table(TableRequest(args.runs, args.root, _results_dir(args), args.form, args.format, choice, args.against)), end="")
-    return 0
+    return TableRequest(args.runs, args.root, _results_dir(args), form, args.format, choice, args.against)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -5,14 +5,22 @@ What cannot be read is None: a container hides much, and an absent fact is not a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 # The facts that must not change between the blocks of one run.
 STEADY = ("cpu_model", "cpus", "kernel", "libc", "thp", "thp_defrag", "governor", "overcommit", "page_bytes", "aslr")
+
+
+def machine_key(machine: Mapping[str, Any]) -> str:
+    """Names the machine by the facts that a result depends on: figures of two keys are not of one history."""
+    text = json.dumps({name: machine.get(name) for name in STEADY}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_text(path: str) -> Optional[str]:

@@ -17,7 +17,7 @@ from harness.report import words
 from harness.report.arms import describe_arm
 from harness.report.load import RunData
 from harness.tables.choice import Choice
-from harness.tables.ratios import CONFIDENCE, Ratio, ratio_of
+from harness.tables.ratios import CONFIDENCE, ratio_of
 from harness.tables.sheet import Cell, Column, Sheet, hidden, word
 from harness.tables.source import run_name
 
@@ -52,7 +52,7 @@ def arms(data: RunData, choice: Choice, against: str) -> Sheet:
                 cells.append(cell)
                 continue
             found = ratio_of(data, lane, metric, arm, against)
-            text = cell.text if found.value is None else f"{cell.text}; {_ratio_text(found)}"
+            text = cell.text if found.value is None else f"{cell.text}; {found.text()}"
             cells += [Cell(cell.value, text), hidden(found.value), hidden(found.low), hidden(found.high)]
         rows.append(tuple(cells))
     caption = f"medians; after the semicolon the ratio to {against} in the same blocks [{_INTERVAL}]"
@@ -84,7 +84,7 @@ def ab(data: RunData, choice: Choice, against: str) -> Sheet:
             if both[0].value is None and both[1].value is None:
                 continue
             bounds = (hidden(found.low), hidden(found.high), hidden(found.confidence))
-            ratio = Cell(found.value, _ratio_text(found))
+            ratio = Cell(found.value, found.text())
             rows.append((*_lead(lane, metric), word(arm), *both, ratio, *bounds, Cell(found.n, str(found.n)), word(found.status)))
     return _sheet(data, f"{' and '.join(judged)} against {against}", columns, tuple(rows))
 
@@ -133,15 +133,6 @@ def _lead(lane: str, metric: str) -> Tuple[Cell, Cell]:
 def _median(data: RunData, lane: str, arm: str, metric: str) -> Cell:
     value: Optional[float] = data.median(lane, arm, metric)
     return Cell(value, words.quantity(metric, value))
-
-
-def _ratio_text(found: Ratio) -> str:
-    if found.value is None:
-        return words.NONE
-    if found.low is None or found.high is None:
-        return f"{words.ratio(found.value)} [too few blocks]"
-    other = "" if found.confidence in (None, CONFIDENCE) else f" ({found.confidence * 100:g} %)"
-    return f"{words.ratio(found.value)} [{words.ratio(found.low)}, {words.ratio(found.high)}]{other}"
 
 
 def _require(data: RunData, arm: str) -> None:

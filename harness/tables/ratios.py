@@ -14,6 +14,7 @@ from typing import Optional
 from harness.judge.pairs import RunTable, collect, log_ratios
 from harness.judge.stats import estimate
 from harness.model import GateVerdict
+from harness.report import words
 from harness.report.load import RunData, experiment_value
 
 CONFIDENCE = 0.90
@@ -30,6 +31,15 @@ class Ratio:
     n: int
     confidence: Optional[float]
     status: str = ""
+
+    def text(self) -> str:
+        """`1.006 [0.999, 1.018]`, with the level of the interval where it is not the usual one."""
+        if self.value is None:
+            return words.NONE
+        if self.low is None or self.high is None:
+            return f"{words.ratio(self.value)} [too few blocks]"
+        other = "" if self.confidence in (None, CONFIDENCE) else f" ({self.confidence * 100:g} %)"
+        return f"{words.ratio(self.value)} [{words.ratio(self.low)}, {words.ratio(self.high)}]{other}"
 
 
 def ratio_of(data: RunData, lane: str, metric: str, arm: str, against: str) -> Ratio:
