@@ -89,6 +89,17 @@ examples:
   python3 -m harness compare s62 results/s62/SECOND --metric rss_idle_kb --json
 """
 
+_HISTORY_HELP = """\
+Shows how the ratios of gates went over the runs of this project: a sparkline, the newest run, and every
+change point (E-divisive, 1 %). A series holds runs of one gate with the same work on the same machine.
+Kept in results/history.csv, a line a gate and run, added when a run ends; results/history.sqlite is an
+index made from it, for questions in SQL.
+
+examples:
+  python3 -m harness history
+  python3 -m harness history nightly-screen --gate larson.ops_per_s --plot larson.svg
+"""
+
 _GATE_HELP = """\
 Asks whether anything has become worse since a base: runs every lane of EXPERIMENT (its section `nightly`
 says how) in few blocks, then the suspicious lanes alone in fresh blocks, with the error shared among them.
@@ -158,6 +169,12 @@ def _parser() -> argparse.ArgumentParser:
     pair = add("compare", _compare, "two runs side by side, ratios beside ratios", _COMPARE_HELP)
     pair.add_argument("runs", nargs=2, metavar="RUN", help="a directory of a run or publication, or an experiment")
     _figures_options(pair)
+    past = add("history", _history, "how ratios went over runs, with change points", _HISTORY_HELP)
+    past.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="only its gates (a night has two: nightly-screen, -confirm)")
+    past.add_argument("--gate", metavar="ID", help="only this gate")
+    past.add_argument("--plot", type=Path, metavar="FILE", help="draw it too, to a .svg or .png")
+    past.add_argument("--json", action="store_true", help="print it as JSON")
+    _results_option(past)
     _table_command(add("table", _table, "print the figures of runs as a table to paste", _TABLE_HELP))
     add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
     peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
@@ -352,6 +369,13 @@ def _gate(args: argparse.Namespace) -> int:
     file = find_experiment(args.experiment, args.root)
     request = _request(args, file, ["python3", "-m", "harness", *args.typed])
     return run_gate(GateRequest(request, night.isoformat(), args.base, args.junit, args.report, args.json))
+
+
+def _history(args: argparse.Namespace) -> int:
+    from harness.history.command import HistoryRequest, history
+
+    print(history(HistoryRequest(_results_dir(args), args.experiment, args.gate, args.json, args.plot)), end="")
+    return 0
 
 
 def _table(args: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from harness.experiment import (
     load_experiment,
     with_lanes,
 )
+from harness.history.command import record
 from harness.model import ArmFacts, BlockRecord, Circumstances, EarlierRun, Plan, Status, Verdict, json_text
 from harness.peers.locate import parse_allocator
 from harness.plan import make_plan
@@ -147,6 +148,7 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
         plan = make_plan(experiment, request.options.quick)
         with answer.stands():
             verdict = _measure(request, directory, plan, experiment, prepared, arms, answer)
+            record(request.results, directory, verdict)  # before the report, without which a run is not finished
             build_report(directory.root)
         answer.said()
         print(f"report: {shown_path(directory.root / 'report.md', request.root)}", flush=True)

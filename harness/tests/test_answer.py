@@ -35,3 +35,19 @@ def test_a_verdict_that_its_records_do_not_give_is_not_published(lab: Lab, tmp_p
     record.write_text(text)
     assert lab.harness("publish", str(where), "--to", str(dest)).returncode == 0
     assert (dest / "claimed" / "verdict.json").read_text() == honest
+
+
+def test_a_run_that_ends_is_a_line_a_gate_in_the_history_once(lab: Lab) -> None:
+    gates = 'gates: [{metric: load.ops_per_s, go_if: "ratio >= 3"}, {metric: load.peak_rss_kb, no_go_if: "ratio > 1.5"}]'
+    file = lab.experiment("told", gates=gates)
+    assert lab.run(file, "--quick").returncode == 1
+    (where,) = lab.runs("told")
+    lines = (lab.results / "history.csv").read_text().splitlines()
+    assert [line.split(",")[2:5] for line in lines[1:]] == [[where.name, "told", "load.ops_per_s"], [where.name, "told", "load.peak_rss_kb"]]
+    assert lab.harness("judge", str(where)).returncode == 1  # judging again is no run
+    (where / "report.html").unlink()  # as if the report could not be written: the same command ends the same run
+    assert lab.run(file, "--quick").returncode == 1
+    assert (lab.results / "history.csv").read_text().splitlines() == lines and len(lab.runs("told")) == 1
+    shown = lab.harness("history", "told", "--json", "--results", str(lab.results))
+    assert shown.returncode == 0, shown.stderr
+    assert [series["runs"][0]["status"] for series in json.loads(shown.stdout)] == ["NO-GO", "GO"]
