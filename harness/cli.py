@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, List, NoReturn, Optional, Sequence
 
 from harness import last_resort
 from harness.errors import EXIT_BROKEN_PIPE, EXIT_STATUSES, UserError
-from harness.model import EXIT_BAD_INPUT, EXIT_FAILED
+from harness.model import EXIT_BAD_INPUT, EXIT_FAILED, json_text
 
 if TYPE_CHECKING:
     from harness.experiment import MoreLanes, RunOptions
@@ -157,11 +157,15 @@ def _parser() -> argparse.ArgumentParser:
     plan = add("plan", _plan, "show the blocks and the order of an experiment, and whether a run would go on")
     _experiment_options(plan)
     _results_option(plan)
+    _json_option(plan)
     for name, handler, text in (
         ("judge", _judge, "judge a run again from its records; prints the verdict"),
         ("report", _report, "write the report of a run again from its records"),
     ):
-        add(name, handler, text).add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
+        records = add(name, handler, text)
+        records.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
+        if name == "judge":
+            _json_option(records)
     publish = add("publish", _publish, "judge a finished run once more, and keep it in results/published, for git")
     publish.add_argument("dir", type=Path, metavar="DIR", help="results/<experiment>/<run>")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: results/published in the project")
@@ -173,10 +177,10 @@ def _parser() -> argparse.ArgumentParser:
     past.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="only its gates (a night has two: nightly-screen, -confirm)")
     past.add_argument("--gate", metavar="ID", help="only this gate")
     past.add_argument("--plot", type=Path, metavar="FILE", help="draw it too, to a .svg or .png")
-    past.add_argument("--json", action="store_true", help="print it as JSON")
+    _json_option(past)
     _results_option(past)
     _table_command(add("table", _table, "print the figures of runs as a table to paste", _TABLE_HELP))
-    add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)")
+    _json_option(add("doctor", _doctor, "say what this machine can measure, what is odd, and what to do (exit status 0 or 3)"))
     peers = add("peers", _peers, "build a newer release of a reference allocator from source", _PEERS_HELP)
     peers.add_argument("name", nargs="?", metavar="NAME", help="the allocator; see --list")
     peers.add_argument("--list", action="store_true", help="what can be built, and what is")
@@ -189,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--write", action="store_true", help="write it to experiments/experiment.schema.json")
     what = add("list", _list, "list experiments, variants, workloads and references")
     what.add_argument("what", nargs="?", choices=("experiments", "variants", "workloads", "references"), help="only these")
+    _json_option(what)
     what.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
     return parser
 
@@ -202,7 +207,7 @@ def _gate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--night", metavar="DATE", help="YYYY-MM-DD: names the night and decides its plan (default: today, UTC)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for a CI system")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (default: results/nights/<night>/report.md)")
-    parser.add_argument("--json", action="store_true", help="print the night as JSON")
+    _json_option(parser)
     _run_options(parser)
 
 
@@ -232,6 +237,10 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait for a run that measures on this machine; else it is a refusal")
     parser.add_argument("--build", type=Path, metavar="DIR", help="build directory (default: build/ in the project)")
     _results_option(parser)
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs; the status is the same")
 
 
 def _results_option(parser: argparse.ArgumentParser) -> None:
@@ -317,7 +326,7 @@ def _plan(args: argparse.Namespace) -> int:
     from harness.plan import make_plan
     from harness.run.command import effective_experiment, find_experiment, shown_path
     from harness.run.doubts import gate_doubts, refuse_unknown_figures
-    from harness.run.overview import plan_text, unfinished_text
+    from harness.run.overview import find_unfinished_run, plan_json, plan_text, unfinished_text
     from harness.run.prepare import without_missing_lanes
 
     file = find_experiment(args.experiment, args.root)
@@ -328,17 +337,24 @@ def _plan(args: argparse.Namespace) -> int:
     for text in skipped + gate_doubts(experiment, file, shown):
         print(f"warning: {text}", file=sys.stderr)
     plan = make_plan(experiment, args.quick)
+    unfinished = find_unfinished_run(experiment, plan, _results_dir(args), args.root.resolve())
+    if args.json:
+        return _print_json(plan_json(experiment, plan, unfinished))
     print(plan_text(experiment, plan))
-    unfinished = unfinished_text(experiment, plan, _results_dir(args), args.root.resolve())
-    if unfinished:
-        print(unfinished)
+    if unfinished is not None:
+        print(unfinished_text(unfinished))
+    return 0
+
+
+def _print_json(data: object) -> int:
+    print(json_text(data), end="")
     return 0
 
 
 def _judge(args: argparse.Namespace) -> int:
     from harness.run.command import judge_again
 
-    return judge_again(args.dir, args.root)
+    return judge_again(args.dir, args.root, args.json)
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -404,10 +420,13 @@ def _table_request(args: argparse.Namespace, form: str) -> TableRequest:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from harness.doctor.checks import examine, exit_status, render
+    from harness.doctor.checks import as_json, examine, exit_status, render
 
     findings = examine(args.root.resolve())
-    print(render(findings))
+    if args.json:
+        _print_json(as_json(findings))
+    else:
+        print(render(findings))
     return exit_status(findings)
 
 
@@ -438,9 +457,12 @@ def _schema(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from harness.run.overview import overview
+    from harness.run.overview import overview, overview_text
 
-    print(overview(args.root.resolve(), _build_dir(args), args.what))
+    lists = overview(args.root.resolve(), _build_dir(args), args.what)
+    if args.json:
+        return _print_json(lists)
+    print(overview_text(lists))
     return 0
 
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from harness import warnings
 from harness.errors import UserError
@@ -151,6 +151,12 @@ def render(findings: Sequence[Finding]) -> str:
         return "\n".join([*lines, "this machine is fit to measure"])
     verdict = "the lab cannot work here yet" if bad else "the lab works here, with these limits"
     return "\n".join([*lines, f"{verdict}: {bad} missing, {odd} odd"])
+
+
+def as_json(findings: Sequence[Finding]) -> Dict[str, Any]:
+    """In the order of the checks; `fit` is whether all is good."""
+    listed = [{"level": f.level, "text": f.text} for f in findings]
+    return {"fit": exit_status(findings) == 0, "exit_status": exit_status(findings), "findings": listed}
 
 
 def exit_status(findings: Sequence[Finding]) -> int:

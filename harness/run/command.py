@@ -316,14 +316,19 @@ def judge_stored(where: Path) -> Verdict:
     return judged(*stored_run(where), circumstances(RunDirectory(where)))
 
 
-def judge_again(where: Path, root: Path) -> int:
+def judge_again(where: Path, root: Path, as_json: bool = False) -> int:
     """Judges the records of a run anew. A finished run's verdict is written again, byte for byte the
-    same under the same harness; an unfinished one's is only shown, for it would end the run."""
+    same under the same harness; an unfinished one's is only shown, for it would end the run. `as_json`
+    prints the verdict as verdict.json holds it, and nothing else."""
     verdict = judge_stored(where)
     answer = Answer()
-    answer.give(verdict)
+    if as_json:
+        print(json_text(verdict.to_json()), end="", flush=True)
+    else:
+        answer.give(verdict)
     if (where / VERDICT).exists():
         write_whole(where / VERDICT, json_text(verdict.to_json()))
     answer.said()
-    print(f"report: {shown_path(where / 'report.md', root)}")
+    if not as_json:
+        print(f"report: {shown_path(where / 'report.md', root)}")
     return verdict.exit_status
