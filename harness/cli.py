@@ -107,7 +107,7 @@ When nothing has changed it says NO-GO in at most 5 % of nights, over all lanes 
 
 Answers GO (nothing confirmed; also when base and treat are the same bytes), NO-GO (a regression confirmed,
 or the treatment crashed where base did not), INCONCLUSIVE (a suspicion neither confirmed nor cleared),
-VOID. Goes on with what the same command began on the same night. Files: results/nights/<night>/.
+VOID. Goes on with what the same command began on the same night. Files: results/nights/.
 
 examples:
   python3 -m harness gate nightly --base-ref origin/main~1 --junit junit.xml --report nightly.md
@@ -206,7 +206,7 @@ def _gate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="LANE", help="only these workloads")
     parser.add_argument("--night", metavar="DATE", help="YYYY-MM-DD: names the night and decides its plan (default: today, UTC)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for a CI system")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (default: results/nights/<night>/report.md)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (default: in results/nights/)")
     _json_option(parser)
     _run_options(parser)
 

@@ -5,6 +5,7 @@ What the stages print goes to standard error; standard output has the answer alo
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -57,12 +58,17 @@ def run_gate(request: GateRequest) -> int:
         base_commit=base_commit,
         treat_commit=state["commit"],
     )
-    told = _stages(request, experiment, night, f"{request.night} {night.base} {night.treat}")
-    _write(request, told)
+    key = f"{request.night} {night.base} {night.treat}"
+    lanes = " ".join(experiment.workloads)
+    digest = hashlib.sha256(f"{key} {lanes}".encode()).hexdigest()[:8]
+    folder = request.run.results / "nights" / f"{request.night}-{experiment.id}-{digest}"
+    told = _stages(request, experiment, night, key, folder)
+    report = _write(request, told, folder)
     if request.json:
         print(json_text(told.to_json()), end="")
     else:
         _say(told)
+    print(f"report: {shown_path(report, request.run.root)}", file=sys.stderr)
     return told.status.exit_status
 
 
@@ -80,11 +86,11 @@ def _experiment(request: GateRequest) -> Experiment:
     return experiment
 
 
-def _stages(request: GateRequest, experiment: Experiment, night: Night, key: str) -> Night:
+def _stages(request: GateRequest, experiment: Experiment, night: Night, key: str, folder: Path) -> Night:
     share = float(settings(experiment).suspicious)
     runs: Dict[str, Path] = {}
     try:
-        first, runs[SCREEN] = _run(request, screen(experiment, key), SCREEN)
+        first, runs[SCREEN] = _run(request, screen(experiment, key), folder / f"{SCREEN}.yaml")
     except SameBytes as same:
         return replace(night, status=Status.GO, remarks=[f"nothing to measure: {same.message.partition(': ')[2]}"])
     failed, remarks = _failures(runs[SCREEN])
@@ -96,11 +102,10 @@ def _stages(request: GateRequest, experiment: Experiment, night: Night, key: str
         status = Status.NO_GO if failed is Status.NO_GO else Status.VOID
         return _told(request, replace(night, status=status, remarks=remarks), runs, {SCREEN: first.blocks})
     if suspects:
-        second, runs[CONFIRM] = _run(request, confirm(experiment, key, suspects), CONFIRM)
+        second, runs[CONFIRM] = _run(request, confirm(experiment, key, suspects), folder / f"{CONFIRM}.yaml")
         failed, remarks = _failures(runs[CONFIRM])
-        if len(second.gates) != len(suspects):
-            failed, remarks = failed or Status.VOID, remarks or second.reasons[:10]
-            second, suspects = None, []
+        if not second.gates:
+            remarks = remarks or second.reasons[:10]
     found = outcomes(experiment.gates, first, suspects, second)
     dropped = dropped_gates(request.run.file, request.run.options)
     if dropped:
@@ -110,10 +115,9 @@ def _stages(request: GateRequest, experiment: Experiment, night: Night, key: str
     return _told(request, made, runs, blocks)
 
 
-def _run(request: GateRequest, stage: Experiment, name: str) -> Tuple[Verdict, Path]:
+def _run(request: GateRequest, stage: Experiment, file: Path) -> Tuple[Verdict, Path]:
     """Runs a stage from a file of its own; its answer is not the gate's and goes to standard error. A stage
     that this night has finished is taken as it is: measuring again until one likes it is no gate."""
-    file = _folder(request) / f"{name}.yaml"
     write_whole(file, as_file(stage))
     made = _finished(request, load_experiment(file))
     if made is not None:
@@ -152,15 +156,14 @@ def _told(request: GateRequest, night: Night, runs: Dict[str, Path], blocks: Dic
     return replace(night, runs=shown, blocks=blocks)
 
 
-def _folder(request: GateRequest) -> Path:
-    return request.run.results / "nights" / request.night
-
-
-def _write(request: GateRequest, night: Night) -> None:
-    write_whole(_folder(request) / "night.json", json_text(night.to_json()))
-    write_whole(request.report or _folder(request) / "report.md", page(night))
+def _write(request: GateRequest, night: Night, folder: Path) -> Path:
+    """Record, page and XML; the page's path."""
+    report = request.report or folder / "report.md"
+    write_whole(folder / "night.json", json_text(night.to_json()))
+    write_whole(report, page(night))
     if request.junit is not None:
         write_whole(request.junit, junit(night))
+    return report
 
 
 def _say(night: Night) -> None:

@@ -75,14 +75,18 @@ def confirmed(gate: Gate, found: GateVerdict, copies_differ: bool = False) -> Ou
 
 
 def outcomes(gates: Sequence[Gate], first: Verdict, suspects: Sequence[str], second: Optional[Verdict]) -> List[GateOutcome]:
-    """One for each gate, in the experiment's order; `second` is None when nothing was suspected."""
+    """One for each gate, in the experiment's order; `second` is None when nothing was suspected. A suspect
+    of which the second stage says nothing (it could not be judged) is VOID, never acquitted."""
     again: Mapping[str, GateVerdict] = {} if second is None else dict(zip(suspects, second.gates))
     unlike = set() if second is None else {aa.metric for aa in second.aa if not aa.ok}
     made = []
     for gate, found in zip(gates, first.gates):
         name = gate_name(gate)
         later = again.get(name)
-        outcome = Outcome.PASSED if later is None else confirmed(gate, later, gate.metric in unlike)
+        if later is None:
+            outcome = Outcome.VOID if name in suspects else Outcome.PASSED
+        else:
+            outcome = confirmed(gate, later, gate.metric in unlike)
         made.append(GateOutcome(name, gate.metric, gate.rule, outcome, found, later))
     return made
 

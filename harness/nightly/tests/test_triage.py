@@ -72,6 +72,11 @@ def test_a_first_stage_never_says_no_go() -> None:
     assert answer([made], None, False) is Status.GO
 
 
+def test_a_suspect_that_the_second_stage_could_not_judge_is_void_and_not_passed() -> None:
+    (made,) = outcomes([SLOWER], verdict([found(Status.NO_GO, 0.5)]), [SLOWER.metric], verdict([]))
+    assert made.outcome is Outcome.VOID and answer([made], None, False) is Status.VOID
+
+
 def test_a_control_that_sees_a_difference_voids_its_gate_alone() -> None:
     other = Gate(metric="b.ops_per_s", no_go_if="ratio < 0.96")
     second = verdict([found(Status.NO_GO, 0.5), found(Status.GO, 1.0)], [AaVerdict("a.ops_per_s", 0.9, 0.8, 0.95, ok=False)])
