@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -226,7 +227,7 @@ def test_the_document_holds_every_cell_and_how_it_was_made(small: Study) -> None
 def test_a_fault_stands_at_the_top(small: Study) -> None:
     table = {cell: Tally(2000) for cell in small.verdicts}
     table[Cell("target", 1.02, "1 %", ONE_LOOK)].statuses[Status.GO] = 150
-    text = truth_text(Study(1, 2000, table, small.slow, small.rules, small.economy), "", "")
+    text = truth_text(replace(small, runs=2000, verdicts=table), "", "")
     assert "**above the limit** — 2,000 made-up experiments in each of 210 cells: 1 of " in text
     assert "the worst 7.5 % [6.4, 8.7] (false GO, target, +margin, 1 %, one look of 10)" in text
 
