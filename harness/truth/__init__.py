@@ -8,6 +8,7 @@
     slow_mode.py  an arm that is slow now and then, against a guard
     economy.py    blocks spent by several looks and by one, at equal error and power
     rates.py      counts as rates with their intervals, and when a rate is too high
-    document.py   all of it as Markdown and CSV; plot.py as a drawing
+    study.py      all of these, and the error rates in them
+    document.py   the study as Markdown; csv_files.py as tables, plot.py as a drawing
     command.py    `python3 -m harness truth`
 """

@@ -14,7 +14,8 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.report import canvas
 from harness.run.store import disk_errors, write_whole
-from harness.truth.document import PLOT, cells_csv, looks_csv, truth_text
+from harness.truth.csv_files import cells_csv, looks_csv
+from harness.truth.document import PLOT, truth_text
 from harness.truth.measure import Workers
 from harness.truth.plot import draw
 from harness.truth.rates import LIMIT
@@ -32,7 +33,7 @@ def run_truth(dest: Path, runs: int, seed: int, jobs: int | None, command: Seque
     print(write(made, dest, shlex.join(command), date.today().isoformat()))
     bad = faults(made.verdicts)
     if bad:
-        print(f"truth: {len(bad)} error rates are above {LIMIT:.0%} beyond doubt; see the table", file=sys.stderr)
+        print(f"truth: {len(bad)} error rates are above {LIMIT * 100:.0f} % beyond doubt; see the table", file=sys.stderr)
     return 1 if bad else 0
 
 

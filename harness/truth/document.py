@@ -1,21 +1,19 @@
-"""The study as a Markdown document and two CSV files."""
+"""The study as a Markdown document."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from harness.model import Status
 from harness.report.document import Bullets, Callout, Code, Document, Figure, Heading, Paragraph, Part, Table
 from harness.report.markdown import to_markdown
 from harness.report.words import counted
-from harness.truth.economy import LEAST_POWER, RULES, Fixed, power
+from harness.truth.economy import LEAST_POWER, RULES, power
 from harness.truth.measure import Cell, Tally
 from harness.truth.measure import Table as Tallies
 from harness.truth.questions import QUESTIONS
 from harness.truth.rates import LIMIT, interval, percent
-from harness.truth.study import LOOKS, ONE_LOOK, ErrorRate, Study, error_rates, faults
+from harness.truth.study import LOOKS, ONE_LOOK, ErrorRate, Study, effect_label, error_rates, faults
 from harness.truth.worlds import SLOW_TREAT, WORLDS
 
 PLOT = "truth.svg"
@@ -43,9 +41,11 @@ def _opening(study: Study, command: str, date: str) -> list[Part]:
     worst = max(rates, key=lambda rate: rate.share)
     runs = f"{study.runs:,} made-up experiments in each of {len(study.verdicts)} cells"
     if bad:
-        text = f"{runs}: {len(bad)} of {len(rates)} error rates are above {LIMIT:.0%} beyond doubt, the worst {_rate(bad[0])} ({_where(bad[0])})."
+        found = f"{len(bad)} of {len(rates)} error rates are above {_whole(LIMIT)} beyond doubt, the worst"
+        text = f"{runs}: {found} {_rate(bad[0])} ({_where(bad[0])})."
     else:
-        text = f"{runs}: of {len(rates)} error rates none is above {LIMIT:.0%} beyond doubt; the largest is {_rate(worst)} ({_where(worst)})."
+        found = f"of {len(rates)} error rates none is above {_whole(LIMIT)} beyond doubt; the largest is"
+        text = f"{runs}: {found} {_rate(worst)} ({_where(worst)})."
     return [
         Paragraph(
             "Experiments of which the truth is known, put through the real plan, records, looks and judge, with "
@@ -56,25 +56,27 @@ def _opening(study: Study, command: str, date: str) -> list[Part]:
     ]
 
 
+def _whole(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
 def _plot_in_words(rates: Sequence[ErrorRate]) -> str:
     largest = ", ".join(
-        f"{name} {max(rate.share for rate in rates if rate.cell.question == name):.1%}" for name in QUESTIONS
+        f"{name} {max(rate.share for rate in rates if rate.cell.question == name) * 100:.1f} %" for name in QUESTIONS
     )
-    return f"Error rates of all cells beside the promised 5 %; the largest by gate: {largest}. The tables below hold the same figures"
+    text = f"Error rates of all cells beside the promised 5 %; the largest by gate: {largest}."
+    return f"{text} The tables below hold the same figures"
 
 
 def _where(rate: ErrorRate) -> str:
-    which = f"false {rate.status.value}, {rate.cell.question}, {_effect(rate.cell)}, {rate.cell.world}, {rate.cell.plan.text}"
+    cell = rate.cell
+    which = f"false {rate.status.value}, {cell.question}, {effect_label(cell)}, {cell.world}, {cell.plan.text}"
     return which + (", extended" if rate.extended else "")
 
 
 def _rate(rate: ErrorRate) -> str:
     low, high = interval(rate.count, rate.runs)
     return f"{percent(rate.share)} [{low * 100:.1f}, {high * 100:.1f}]"
-
-
-def _effect(cell: Cell) -> str:
-    return next(label for label, ratio in QUESTIONS[cell.question].effects.items() if ratio == cell.ratio)
 
 
 # --- errors
@@ -87,13 +89,14 @@ def _errors(study: Study) -> list[Part]:
         ("looks", LOOKS, False),
         ("extended", LOOKS, True),
     )
-    header = ["gate", "noise"] + [f"{name}: false {status.value}" for name, _, _ in series for status in (Status.GO, Status.NO_GO)]
+    kinds = (Status.GO, Status.NO_GO)
+    header = ["gate", "noise"] + [f"{name}: false {status.value}" for name, _, _ in series for status in kinds]
     rows = []
     for question in QUESTIONS:
         for world in WORLDS:
             row = [question, world]
             for _, plan, extended in series:
-                for status in (Status.GO, Status.NO_GO):
+                for status in kinds:
                     found = [
                         rate
                         for rate in rates
@@ -171,9 +174,10 @@ def _slow(study: Study) -> list[Part]:
         ),
         Table(header, tuple(rows), "lrrrr"),
         Paragraph(
-            "What a guard still lets pass is what no statistic can see: by chance (0.9 to the power of the blocks; 35 % at ten) no run of "
-            "treat was slow, or one of thirty was. An experiment that must not miss a mode of a tenth needs `blocks: 30`. A target "
-            "speaks of the centre: it is reached, and the report names the two modes; who wants the mean kept declares a guard beside it."
+            "What a guard still lets pass is chance: no run of treat was slow (0.9 to the power of the blocks: 35 % at ten), "
+            "which no statistic can see, or so few of forty were that the mean of the data keeps to the bound. An experiment "
+            "that must not miss a mode of a tenth needs `blocks: 30`. A target speaks of the centre: it is reached, and the "
+            "report names the two modes; who wants the mean kept declares a guard beside it."
         ),
     ]
 
@@ -190,7 +194,7 @@ def _economy(study: Study) -> list[Part]:
             (
                 fixed.cell.world,
                 fixed.cell.question,
-                _effect(fixed.cell),
+                effect_label(fixed.cell),
                 percent(power(fixed.cell, fixed.looks)),
                 f"{looks:.1f}",
                 *_against(looks, planned.fixed.blocks if planned else None),
@@ -200,11 +204,13 @@ def _economy(study: Study) -> list[Part]:
     header = ("noise", "gate", "effect", "right", "looks: blocks", "one look, planned", "looks need", "one look, knowing", "looks need")
     return [
         Paragraph(
-            "The planned looks (10/20/30/40) against one look of equal error (4 %) and equal power, found by simulation "
-            "(right: of the experiments that the A/A control let stand). *Planned* is the fixed number of blocks that a "
+            "The planned looks (10/20/30/40) against one look of equal declared error (4 %) and equal power, found by simulation "
+            f"with {study.economy_runs:,} experiments a cell "
+            "(right: of the experiments that the A/A control let stand). **Planned** is the fixed number of blocks that a "
             "person needs who does not know the effect beforehand: equal power where it is hard, at the effect that the "
-            "looks find in about 80 %. *Knowing* is the fewest blocks that answer this very question as often as the "
-            f"looks do (or in 99 %), which only someone who knows the effect and the noise could plan. Rows of less than {LEAST_POWER:.0%} right are left out.".replace("*", "**")
+            "looks find in about 80 %, which the second table lists. **Knowing** is the fewest blocks that answer this "
+            "very question as often as the looks do (or in 99 %), which only someone who knows the effect and the noise "
+            f"could plan. Rows of less than {_whole(LEAST_POWER)} right are left out."
         ),
         Bullets(_economy_in_words(study)),
         Table(header, tuple(rows), "lllrrrrrr"),
@@ -223,29 +229,33 @@ def _economy(study: Study) -> list[Part]:
 
 def _economy_in_words(study: Study) -> tuple[str, ...]:
     shares: dict[bool, list[float]] = {True: [], False: []}
-    knowing: list[int] = []
+    knowing: list[float] = []
     for fixed in study.economy.knowing:
         planned = study.economy.planned.get((fixed.cell.world, fixed.cell.question))
         clear = power(fixed.cell, fixed.looks) >= CLEAR
         if planned is not None and planned.fixed.blocks:
             shares[clear].append(fixed.looks.mean_blocks() / planned.fixed.blocks)
         if clear and fixed.blocks:
-            knowing.append(fixed.blocks)
+            knowing.append(fixed.looks.mean_blocks() / fixed.blocks)
     lines = []
     if shares[True]:
         halved = sum(share <= 0.5 for share in shares[True])
         lines.append(
-            f"Where the effect is clear (the looks are right in {CLEAR:.0%} or more) they spend at most half of the planned one look in "
-            f"{halved} of {counted(len(shares[True]), 'row')}, and from {min(shares[True]):.2f} to {max(shares[True]):.2f} of it."
+            f"Where the effect is clear (the looks are right in {_whole(CLEAR)} or more) they spend at most half of the "
+            f"planned one look in {halved} of {counted(len(shares[True]), 'row')}, and {_span(shares[True])} of it."
         )
     if shares[False]:
-        lines.append(f"Where it is less clear they spend from {min(shares[False]):.2f} to {max(shares[False]):.2f} of it.")
+        lines.append(f"Where it is less clear they spend {_span(shares[False])} of it.")
     if knowing:
         lines.append(
-            f"Who knows a clear effect beforehand would plan from {min(knowing)} to {max(knowing)} blocks; the first look, at ten, "
-            "is then no saving."
+            f"Of what someone plans who knows a clear effect beforehand they need {_span(knowing)}: where eight blocks would "
+            "do, the first look, at ten, comes late."
         )
     return tuple(lines)
+
+
+def _span(values: Sequence[float]) -> str:
+    return f"from {min(values):.2f} to {max(values):.2f}"
 
 
 def _against(looks: float, blocks: int | None) -> tuple[str, str]:
@@ -300,7 +310,8 @@ def _rules_in_words(rules: Tallies, clear: Sequence[Cell], between: Sequence[Cel
             blocks = {r: _mean(rules[c._replace(looking=r)].mean_blocks() for c in cells) for r in RULES}
             right = {r: _mean(power(c, rules[c._replace(looking=r)]) for c in cells) for r in RULES}
             told = ", ".join(f"{rule} {blocks[rule]:.1f} blocks and {percent(right[rule])} right" for rule in RULES)
-            lines.append(f"Where the effect is {name} ({counted(len(cells), 'cell')}): {told}.")
+            best = f"Fewest blocks: {min(RULES, key=blocks.__getitem__)}; most often right: {max(RULES, key=right.__getitem__)}"
+            lines.append(f"Where the effect is {name} ({counted(len(cells), 'cell')}): {told}. **{best}.**")
     return tuple(lines)
 
 
@@ -321,43 +332,3 @@ def _worlds() -> list[Part]:
         ),
         Bullets(tuple(f"**{world.name}**: {world.text}" for world in (*WORLDS.values(), SLOW_TREAT))),
     ]
-
-
-def cells_csv(study: Study) -> str:
-    """A row a cell of the verdicts, counts as they are."""
-    statuses = (Status.GO, Status.NO_GO, Status.INCONCLUSIVE, Status.VOID)
-    header = ["gate", "noise", "effect", "ratio", "design", "experiments", "right"]
-    header += [s.value for s in statuses] + ["mean_blocks"] + [f"extended_{s.value}" for s in statuses] + ["extended_mean_blocks"]
-    rows = []
-    for cell, tally in study.verdicts.items():
-        right = QUESTIONS[cell.question].right(cell.ratio)
-        row = [cell.question, cell.world, _effect(cell), f"{cell.ratio:.6g}", cell.plan.text, tally.runs]
-        row += ["" if right is None else right.value, *(tally.statuses[s] for s in statuses), f"{tally.mean_blocks():.3f}"]
-        more = [*(tally.extended[s] for s in statuses), f"{tally.mean_blocks(True):.3f}"]
-        rows.append(row + (more if cell.plan.extend else [""] * len(more)))
-    return _csv(header, rows)
-
-
-def looks_csv(study: Study) -> str:
-    """A row a cell and rule, with the matching fixed designs beside Pocock's."""
-    statuses = (Status.GO, Status.NO_GO, Status.INCONCLUSIVE, Status.VOID)
-    header = ["gate", "noise", "effect", "ratio", "rule", "experiments", *(s.value for s in statuses)]
-    header += ["mean_blocks", "one_look_knowing", "one_look_planned"]
-    knowing: dict[Cell, Fixed] = {fixed.cell: fixed for fixed in study.economy.knowing}
-    rows = []
-    for cell, tally in study.rules.items():
-        planned = study.economy.planned.get((cell.world, cell.question))
-        fixed = knowing.get(cell)
-        row = [cell.question, cell.world, _effect(cell), f"{cell.ratio:.6g}", cell.looking, tally.runs]
-        row += [*(tally.statuses[s] for s in statuses), f"{tally.mean_blocks():.3f}"]
-        row += [fixed.blocks or f">{LOOKS.most}" if fixed else "", planned.fixed.blocks if planned and fixed else ""]
-        rows.append(row)
-    return _csv(header, rows)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()

@@ -29,6 +29,10 @@ class Study:
     rules: Table
     economy: Economy
 
+    @property
+    def economy_runs(self) -> int:
+        return fewer(self.runs)
+
 
 @dataclass(frozen=True)
 class ErrorRate:
@@ -45,13 +49,16 @@ class ErrorRate:
         return self.count / self.runs
 
 
+def fewer(runs: int) -> int:
+    return max(1, runs // 2)
+
+
 def study(workers: Workers, runs: int) -> Study:
-    fewer = max(1, runs // 2)
     verdicts = workers.table("verdicts", verdict_cells(), runs)
     slow = slow_mode(workers, runs)
     target = workers.table("slow mode, target", [slow_target_cell(plan) for plan in PLANS_SEEN], runs)
-    rules = rules_table(workers, fewer)
-    found = economy(workers, fewer, rules)
+    rules = rules_table(workers, fewer(runs))
+    found = economy(workers, fewer(runs), rules)
     slow_target = {cell.plan: tally for cell, tally in target.items()}
     return Study(workers.seed, runs, verdicts, slow, slow_target, rules, found)
 
@@ -69,6 +76,11 @@ def verdict_cells() -> list[Cell]:
         for ratio in question.effects.values()
         for plan in (ONE_LOOK, LOOKS)
     ]
+
+
+def effect_label(cell: Cell) -> str:
+    """How the tables name the cell's true ratio."""
+    return next(label for label, ratio in QUESTIONS[cell.question].effects.items() if ratio == cell.ratio)
 
 
 def error_rates(table: Table) -> list[ErrorRate]:

@@ -20,7 +20,8 @@ from harness.experiment import Design
 from harness.experiment.looks import crossing
 from harness.model import Status
 from harness.truth.command import write
-from harness.truth.document import cells_csv, looks_csv, truth_text
+from harness.truth.csv_files import cells_csv, looks_csv
+from harness.truth.document import truth_text
 from harness.truth.economy import LOOKS as PLANNED_LOOKS
 from harness.truth.economy import _match, power, rules_table
 from harness.truth.experiment import PLANS, Plan, bench, conduct, experiment_for, figures
@@ -230,6 +231,21 @@ def test_a_fault_stands_at_the_top(small: Study) -> None:
     text = truth_text(replace(small, runs=2000, verdicts=table), "", "")
     assert "**above the limit** — 2,000 made-up experiments in each of 210 cells: 1 of " in text
     assert "the worst 7.5 % [6.4, 8.7] (false GO, target, +margin, 1 %, one look of 10)" in text
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(0, 0), (150, 1)])
+def test_the_exit_status_says_whether_the_promise_is_kept(
+    small: Study, wrong: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {cell: Tally(2000) for cell in small.verdicts}
+    table[Cell("target", 1.02, "1 %", ONE_LOOK)].statuses[Status.GO] = wrong
+    made = replace(small, runs=2000, verdicts=table)
+    monkeypatch.setattr("harness.truth.command.study", lambda workers, runs: made)
+    assert main(["truth", "--quick", "--to", str(tmp_path)]) == status
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path / 'truth.md'}\n"
+    assert ("above 5 % beyond doubt" in told.err) == (status == 1)
+    assert "python3 -m harness truth --quick" in (tmp_path / "truth.md").read_text()
 
 
 @pytest.mark.parametrize("words", [["--runs", "0"], ["--jobs", "0"], ["--seed", "-1"]])
