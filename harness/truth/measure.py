@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -94,7 +95,7 @@ class Workers:
         if self.jobs == 1:
             yield from self._watched(name, map(function, work), len(work), begun)
             return
-        with multiprocessing.get_context("fork").Pool(self.jobs) as pool:
+        with multiprocessing.get_context("fork").Pool(self.jobs, _signals_of_a_worker) as pool:
             yield from self._watched(name, pool.imap_unordered(function, work), len(work), begun)
 
     def _watched(self, name: str, results: Iterator[Any], total: int, begun: float) -> Iterator[Any]:
@@ -105,6 +106,12 @@ class Workers:
                 left = duration((now - begun) / done * (total - done))
                 print(f"{name}: {done}/{total} parts, about {left} left", file=self._stream, flush=True)
             yield result
+
+
+def _signals_of_a_worker() -> None:
+    """Ctrl-C is for the parent to tell of; how the parent ends a worker must not be inherited as ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _chunk(work: tuple[tuple[Cell, ...], int, range]) -> Table:

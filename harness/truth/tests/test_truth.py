@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
@@ -33,11 +37,21 @@ from harness.truth.slow_mode import slow_mode
 from harness.truth.study import LOOKS, ONE_LOOK, Study, error_rates, faults, study
 from harness.truth.worlds import SLOW, SLOW_TREAT, WORLDS
 
+PROJECT = Path(__file__).resolve().parents[3]
 HARD = [("target", 1.02, "1 %"), ("guard", 0.98, "heavy tails"), ("same", 1.02, "ramp"), ("same", 1 / 1.02, "two modes")]
 
 
 def quiet(seed: int = 7, jobs: int = 1) -> Workers:
     return Workers(seed, jobs, io.StringIO())
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """`main` leaves its process deaf to signals."""
+    kept = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for sign, handler in kept.items():
+        signal.signal(sign, handler)
 
 
 # --- the promise
@@ -246,6 +260,31 @@ def test_the_exit_status_says_whether_the_promise_is_kept(
     assert told.out == f"{tmp_path / 'truth.md'}\n"
     assert ("above 5 % beyond doubt" in told.err) == (status == 1)
     assert "python3 -m harness truth --quick" in (tmp_path / "truth.md").read_text()
+
+
+def hear_ctrl_c() -> None:
+    """Whatever the tests before have made the test process ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_ctrl_c_ends_it_with_one_sentence(tmp_path: Path) -> None:
+    """From the terminal it reaches every process of the group."""
+    command = ["/usr/bin/python3", "-m", "harness", "truth", "--jobs", "2", "--to", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            _, told = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    assert first.startswith("verdicts: ")
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "harness: interrupted" and "Traceback" not in told
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [["--runs", "0"], ["--jobs", "0"], ["--seed", "-1"]])
