@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 
+#include "heap/free_key.hpp"
 #include "heap/tables.hpp"
 #include "heap/thread_cache.hpp"
 #include "os/environment.hpp"
@@ -76,6 +77,7 @@ inline void end_thread(void* argument) {
 inline bool install_hooks() {
   os::LockGuard guard(g_registry.lock);
   if (!g_registry.is_set_up) {
+    choose_free_key();
     os::watch_for_fork();
     g_registry.is_set_up = true;
   }
