@@ -166,8 +166,8 @@ inline void* allocate(std::size_t size) {
   return detail::allocate_class(kClassBy16[(size + 15) >> 4]);
 }
 
-// Gives back a block, from any thread; nullptr does nothing; errno is kept. Always inline: free must
-// not pay for a jump to it.
+// Gives back a block, from any thread; nullptr does nothing; errno is kept. Always inline: free
+// must not pay for a jump to it.
 [[gnu::always_inline]] inline void deallocate(void* p) {
   const PageMap* map = g_page_map;
   const std::uintptr_t page = map->page_of(p);
