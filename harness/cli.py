@@ -114,6 +114,14 @@ examples:
   python3 -m harness gate nightly --base s61 --only idle_joined
 """
 
+_TRUTH_HELP = """\
+Puts thousands of made-up experiments, of which the truth is known, through the real plan, records, looks
+and judge, and counts wrong answers: for every kind of gate, several effects and kinds of noise, one look
+and several. Also what looking early saves in blocks, and how other ways to share the error would do.
+Writes truth.md, cells.csv, looks.csv and a plot. The same seed gives the same figures. Exit status 0 when
+every error rate keeps to 5 %, 1 when one is above it beyond doubt.
+"""
+
 _TOP_HELP = """\
 The lab: compares builds of hz3 and other allocators, and says GO, NO-GO or INCONCLUSIVE.
 
@@ -189,6 +197,12 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--git", metavar="URL", help="fetch the release's tag from this repository")
     where.add_argument("--source", type=Path, metavar="DIR", help="build this unpacked source")
     peers.add_argument("--again", action="store_true", help="build even if it is in the cache")
+    truth = add("truth", _truth, "measure how often verdicts are wrong, by simulation", _TRUTH_HELP)
+    truth.add_argument("--quick", action="store_true", help="40 experiments a cell instead of 2000: does it work at all")
+    truth.add_argument("--runs", type=int, metavar="N", help="experiments a cell")
+    truth.add_argument("--seed", type=int, metavar="N", help="of all figures (default: that of the published table)")
+    truth.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a CPU)")
+    truth.add_argument("--to", type=Path, metavar="DIR", help="default: results/published/truth, with --quick results/truth")
     schema = add("schema", _schema, "print the JSON schema of experiment files, for editors")
     schema.add_argument("--write", action="store_true", help="write it to experiments/experiment.schema.json")
     what = add("list", _list, "list experiments, variants, workloads and references")
@@ -443,6 +457,15 @@ def _peers(args: argparse.Namespace) -> int:
     wanted = Wanted(recipe, args.version or recipe.version, args.git, args.source)
     print(option(f"{recipe.name}-{wanted.version}", build(wanted, again=args.again)))
     return 0
+
+
+def _truth(args: argparse.Namespace) -> int:
+    from harness.truth.command import QUICK_RUNS, RUNS, SEED, run_truth
+
+    dest = args.to or args.root / "results" / ("truth" if args.quick else "published/truth")
+    runs = args.runs if args.runs is not None else QUICK_RUNS if args.quick else RUNS
+    seed = SEED if args.seed is None else args.seed
+    return run_truth(dest, runs, seed, args.jobs, ["python3", "-m", "harness", *args.typed])
 
 
 def _schema(args: argparse.Namespace) -> int:

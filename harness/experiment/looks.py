@@ -42,7 +42,9 @@ def lane_look_counts(experiment: Experiment, lane: str) -> list[int]:
 def look_alphas(design: Design, counts: Sequence[int]) -> list[float]:
     """The one-sided error of each look at `counts`; a two-sided interval leaves it on either side."""
     alpha = (1.0 - design.confidence) / 2.0
-    return list(_levels(alpha, tuple(counts), min(design.extensions, len(counts) - 1)))
+    planned = max(design.blocks, design.max_blocks or design.blocks)
+    extensions = sum(count > planned for count in counts)  # a lane's cap may leave it none
+    return list(_levels(alpha, tuple(counts), min(extensions, len(counts) - 1)))
 
 
 def is_extendable(design: Design) -> bool:
@@ -57,14 +59,20 @@ def _levels(alpha: float, counts: tuple[int, ...], extensions: int) -> tuple[flo
     planned = len(counts) - extensions
     spent = alpha * (1 - KEPT_BACK)
     first = counts[:planned]
-    bound = _bisect(lambda z: _crossing(first, [z] * planned) - spent)
+    bound = _bisect(lambda z: crossing(first, [z] * planned) - spent)
     bounds = [bound] * planned
     left = alpha - spent
     for end in range(planned + 1, len(counts) + 1):
         left /= 2
         spent += left
-        bounds.append(_bisect(lambda z: _crossing(counts[:end], [*bounds, z]) - spent))
+        bounds.append(next_bound(counts[:end], bounds, spent))
     return tuple(1 - _NORMAL.cdf(z) for z in bounds)
+
+
+def next_bound(counts: Sequence[int], bounds: Sequence[float], spent: float) -> float:
+    """The bound of the last look at `counts`, after looks with `bounds`, at which all together err
+    `spent`; in standard errors."""
+    return _bisect(lambda z: crossing(counts, [*bounds, z]) - spent)
 
 
 def _bisect(excess: object) -> float:
@@ -78,7 +86,7 @@ def _bisect(excess: object) -> float:
     return high
 
 
-def _crossing(counts: Sequence[int], bounds: Sequence[float]) -> float:
+def crossing(counts: Sequence[int], bounds: Sequence[float]) -> float:
     """The chance that the standardised mean of independent normal pairs, seen at `counts`, is ever
     above its bound (Armitage, McPherson and Rowe 1969: the density of the sum, cut off at each
     bound and carried on to the next look)."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from harness.experiment import Experiment, Gate, lane_look_counts, look_alphas, look_counts
+from harness.experiment import Design, Experiment, Gate, lane_look_counts, look_alphas, look_counts
 from harness.judge.control import Control, check_aa, smallest_margin
 from harness.judge.disturbed import is_sensitive, share
 from harness.judge.equal_arms import as_equal_arms
@@ -41,15 +41,19 @@ from harness.model import (
     Verdict,
 )
 
+Levels = Callable[[Design, Sequence[int]], list[float]]  # as `look_alphas`
+
 
 def judge(
     experiment: Experiment,
     blocks: Sequence[BlockRecord],
     facts: Sequence[ArmFacts],
     circumstances: Circumstances = Circumstances(),
+    levels: Levels = look_alphas,
 ) -> Verdict:
     """The verdict on `experiment` (options applied). `blocks` may come in any order; `facts` must
-    name every hz3 arm, references only where something is wrong with them."""
+    name every hz3 arm, references only where something is wrong with them. `levels` is how the looks
+    share the error; `harness/truth` compares this rule with others."""
     counts = look_counts(experiment.design)
     measured = sum(block.kind == MEASURED for block in blocks)
     look = sum(count <= measured for count in counts)
@@ -64,7 +68,8 @@ def judge(
     evidence = evaluate_evidence(experiment, table)
     arms = disqualified_arms(experiment, facts)
     controls = _controls(experiment, table, len(counts))
-    gates = _judge_gates(experiment, table, controls, _void_by_arm(arms, evidence), facts)
+    void_arms = _void_by_arm(arms, evidence)
+    gates = _judge_gates(experiment, table, controls, void_arms, facts, levels)
     void = [reason for reasons in arms.values() for reason in reasons]
     void += _evidence_reasons(evidence) + _aa_reasons(experiment, controls)
     if experiment.kind == "table":
@@ -87,6 +92,8 @@ def all_attempts(
 ) -> list[RunRecord]:
     """Every run made, once: those of complete blocks, and what else was tried."""
     runs = [run for block in blocks for run in block.runs]
+    if not circumstances.attempts:
+        return runs
     counted = Counter(json.dumps(run.to_json(), sort_keys=True) for run in runs)
     for run in circumstances.attempts:
         text = json.dumps(run.to_json(), sort_keys=True)
@@ -146,6 +153,7 @@ def _judge_gates(
     controls: dict[str, Control],
     void_arms: dict[str, list[str]],
     facts: Sequence[ArmFacts],
+    levels: Levels,
 ) -> list[GateVerdict]:
     def at_share(gate: Gate, divisor: int = 1) -> GateVerdict:
         """The gate at its error divided by `divisor`."""
@@ -156,7 +164,7 @@ def _judge_gates(
             void.append("the copy of base differs from base")
         cap = experiment.workloads[gate.lane].blocks
         pairs = collect(table, gate.lane, gate.key, (gate.arm, gate.against), cap)
-        alpha = _alpha_now(experiment, gate, len(table.blocks)) / divisor
+        alpha = _alpha_now(experiment, gate, len(table.blocks), levels) / divisor
         if experiment.kind == "aa":  # the pairs are the control, which cannot object to itself
             plain = None if control is None else replace(control, logs=(), doubt="")
             return as_equal_arms(gate, evaluate_gate(gate, pairs, alpha, plain, _unique(void)), control)
@@ -172,11 +180,11 @@ def _judge_gates(
     return verdicts
 
 
-def _alpha_now(experiment: Experiment, gate: Gate, measured: int) -> float:
+def _alpha_now(experiment: Experiment, gate: Gate, measured: int, levels: Levels) -> float:
     """The error of the lane's last look at or before `measured` blocks."""
     counts = lane_look_counts(experiment, gate.lane)
     at = max(0, sum(count <= measured for count in counts) - 1)
-    return look_alphas(experiment.design, counts)[at]
+    return levels(experiment.design, counts)[at]
 
 
 def _disturbed(experiment: Experiment, table: RunTable, gate: Gate) -> str:

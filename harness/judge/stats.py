@@ -66,9 +66,15 @@ def sign_distribution(n: int) -> Floats:
     return p
 
 
+@lru_cache(maxsize=64)
+def _pairs(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    i, j = np.triu_indices(n)
+    return i, j
+
+
 def walsh_averages(x: Floats) -> Floats:
     """The means (x_i + x_j) / 2 over all i <= j, ascending."""
-    i, j = np.triu_indices(len(x))
+    i, j = _pairs(len(x))
     return np.asarray(np.sort((x[i] + x[j]) / 2))
 
 

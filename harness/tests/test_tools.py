@@ -44,7 +44,7 @@ def test_tools_work_from_any_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "plan", "judge", "report", "publish", "doctor", "schema", "list", "table", "gate", "compare", "history"],
+    ["", "run", "plan", "judge", "report", "publish", "doctor", "truth", "schema", "list", "table", "gate", "compare", "history"],
 )
 def test_every_command_has_help_with_the_exit_statuses(command: str) -> None:
     done = call("/usr/bin/python3", "-m", "harness", *command.split(), "--help")

@@ -176,6 +176,17 @@ def test_extensions_double_the_blocks_and_spend_what_was_kept_back(experiment: E
     assert levels[3] > levels[4] > levels[5] > 0
 
 
+@pytest.mark.parametrize("cap", [20, 40])
+def test_an_extension_changes_no_level_of_a_lane_whose_cap_it_does_not_reach(experiment: Experiment, cap: int) -> None:
+    """Its data do not grow, so a GO of it must not be judged anew at another level."""
+    lane = experiment.workloads["lua"].copy(update={"blocks": cap})
+    before = experiment.copy(update={"workloads": {**experiment.workloads, "lua": lane}})
+    after = before.copy(update={"design": before.design.copy(update={"extensions": 1})})
+    counts = lane_look_counts(after, "lua")
+    assert counts == lane_look_counts(before, "lua")
+    assert look_alphas(after.design, counts) == look_alphas(before.design, counts)
+
+
 @steady
 @given(st.floats(min_value=1e-6, max_value=0.5))
 def test_least_pairs_is_the_smallest_that_can_reach_alpha(alpha: float) -> None:

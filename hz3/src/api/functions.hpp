@@ -30,7 +30,9 @@ namespace detail {
 inline void* allocate_above_page_alignment(std::size_t alignment, std::size_t size) {
   if (alignment <= kMediumMax && size <= kMediumMax) {
     const std::uint32_t c = kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift];
-    return take_aligned_run(home_shard(), is_medium(c) ? c : kFirstMedium, alignment);
+    void* run = take_aligned_run(home_shard(), is_medium(c) ? c : kFirstMedium, alignment);
+    if (run != nullptr) mark_live(run);
+    return run;
   }
   return large_block(size, alignment, false);
 }
@@ -127,6 +129,7 @@ inline void* reallocate(void* p, std::size_t size) {
     return nullptr;
   }
   if (const std::uint32_t c = class_of_pointer(p); c != 0) {
+    if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c].blocks);
     const std::size_t old = kSizeClasses[c].size;
     // Stay while the block fits and is not more than twice as large as needed.
     if (size <= old && (size > old / 2 || old <= 64)) return p;

@@ -1,31 +1,33 @@
-// C++ operator new and delete, all forms. The library must not depend on the C++ runtime, which a C
-// program it is preloaded into does not have; the two functions it needs when memory runs out are
-// weak references, present exactly when the program is C++.
+// C++ operator new and delete, all forms. The library does not depend on the C++ runtime; the two
+// functions it needs when memory runs out are looked up then (cxx_runtime.hpp).
 #pragma once
 
+#include <initializer_list>
 #include <new>
 
+#include "api/cxx_runtime.hpp"
 #include "api/functions.hpp"
-
-namespace std {
-[[gnu::weak]] void __throw_bad_alloc();  // libstdc++
-}
 
 namespace hz3 {
 
 using NewHandler = void (*)();
-extern "C" [[gnu::weak]] NewHandler get_new_handler_weak() __asm__("_ZSt15get_new_handlerv");
 
 bool call_handler_without_throwing(NewHandler handler) noexcept;  // throwing_handler.cpp
 
 namespace detail {
 
+inline NewHandler current_new_handler(const void* caller) {
+  auto* get =
+      reinterpret_cast<NewHandler (*)()>(find_in_cxx_runtime("_ZSt15get_new_handlerv", caller));
+  return get != nullptr ? get() : nullptr;
+}
+
 // The loop that [new.delete.single] asks for: call the handler until memory turns up or there is
 // none to call. Then nullptr.
 template <bool kThrows, typename Attempt>
-[[gnu::noinline, gnu::cold]] void* retry_with_handler(Attempt attempt) {
+[[gnu::noinline, gnu::cold]] void* retry_with_handler(Attempt attempt, const void* caller) {
   for (;;) {
-    NewHandler handler = get_new_handler_weak != nullptr ? get_new_handler_weak() : nullptr;
+    NewHandler handler = current_new_handler(caller);
     if (handler == nullptr) return nullptr;
     if constexpr (kThrows)
       handler();  // may throw; nothing here needs unwinding
@@ -35,32 +37,45 @@ template <bool kThrows, typename Attempt>
   }
 }
 
-[[noreturn, gnu::noinline, gnu::cold]] inline void throw_bad_alloc() {
-  if (std::__throw_bad_alloc != nullptr) std::__throw_bad_alloc();
+// Objects that contain their runtime may lack the function that throws, but then have the operator
+// new that this one takes the place of; of others we know nothing but that what a runtime loaded
+// now throws is caught by most.
+[[noreturn, gnu::noinline, gnu::cold]] inline void throw_bad_alloc(const void* caller) {
+  constexpr const char* kThrower = "_ZSt17__throw_bad_allocv";
+  if (void* thrower = find_in_object_of(caller, kThrower); thrower != nullptr)
+    reinterpret_cast<void (*)()>(thrower)();
+  auto* replaced = reinterpret_cast<void* (*)(std::size_t)>(find_in_object_of(caller, "_Znwm"));
+  if (replaced != nullptr && replaced != static_cast<void* (*)(std::size_t)>(&::operator new))
+    replaced(kSizeLimit + 1);
+  if (void* thrower = find_in_cxx_runtime(kThrower, caller); thrower != nullptr)
+    reinterpret_cast<void (*)()>(thrower)();
+  if (void* thrower = find_in_object("libstdc++.so.6", 0, kThrower); thrower != nullptr)
+    reinterpret_cast<void (*)()>(thrower)();
   fatal("out of memory in operator new", nullptr);
 }
 
 template <bool kThrows>
-void* new_block(std::size_t size) {
+[[gnu::always_inline]] inline void* new_block(std::size_t size) {
   void* p = allocate(size);
   if (p == nullptr) [[unlikely]]
-    p = retry_with_handler<kThrows>([size] { return allocate(size); });
+    p = retry_with_handler<kThrows>([size] { return allocate(size); }, __builtin_return_address(0));
   if constexpr (kThrows) {
     if (p == nullptr) [[unlikely]]
-      throw_bad_alloc();
+      throw_bad_alloc(__builtin_return_address(0));
   }
   return p;
 }
 
 template <bool kThrows>
-void* new_aligned_block(std::size_t size, std::align_val_t align) {
+[[gnu::always_inline]] inline void* new_aligned_block(std::size_t size, std::align_val_t align) {
   const auto alignment = static_cast<std::size_t>(align);
   void* p = allocate_aligned(alignment, size);
   if (p == nullptr) [[unlikely]]
-    p = retry_with_handler<kThrows>([=] { return allocate_aligned(alignment, size); });
+    p = retry_with_handler<kThrows>([=] { return allocate_aligned(alignment, size); },
+                                    __builtin_return_address(0));
   if constexpr (kThrows) {
     if (p == nullptr) [[unlikely]]
-      throw_bad_alloc();
+      throw_bad_alloc(__builtin_return_address(0));
   }
   return p;
 }

@@ -322,6 +322,7 @@ inline SlotRange reserve_own_locked(std::size_t slots, std::size_t alignment) {
   own->arena = {reinterpret_cast<std::uintptr_t>(p), slots, &own->head};
   set_slot(own->head, SlotKind::kLargeHead, false, 0, 0);
   own->next = set.own;
+  os::order_stores();  // a forked child must find the others
   set.own = own;
   set.own_count.store(set.own_count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   return {&own->arena, 0, slots, false};
@@ -334,6 +335,7 @@ inline void forget_own_locked(Arena& arena) {
   while (&(*link)->arena != &arena) link = &(*link)->next;
   OwnReservation* own = *link;
   *link = own->next;
+  os::order_stores();
   set.own_count.store(set.own_count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
   set.own_pool.release(own);
 }

@@ -240,6 +240,7 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
   if (run.live == 0) fatal("double free: the run has no live block", block);
   if (run.free_blocks == nullptr) run.last_free = static_cast<std::uint16_t>(index);
   link_of(block) = run.free_blocks;
+  os::order_stores();  // a forked child goes over the list
   run.free_blocks = block;
   --run.live;
   file_run(shard, run);

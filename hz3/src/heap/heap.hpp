@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "heap/free_key.hpp"
 #include "heap/large.hpp"
 #include "heap/threads.hpp"
 #include "os/next_allocator.hpp"
@@ -87,13 +88,16 @@ template <typename Attempt>
 
 [[gnu::noinline]] inline void* allocate_class_slow(std::uint32_t c) {
   void* block = allocate_slow(c);
-  return block != nullptr ? block : retry_after_trim([c] { return allocate_slow(c); });
+  if (block == nullptr) block = retry_after_trim([c] { return allocate_slow(c); });
+  if (block != nullptr) mark_live(block);
+  return block;
 }
 
 inline void* allocate_class(std::uint32_t c) {
   void* block = pop(t_cache->bins[c]);
   if (block == nullptr) [[unlikely]]
     return allocate_class_slow(c);
+  mark_live(block);
   return block;
 }
 
@@ -117,10 +121,18 @@ inline void* allocate_class(std::uint32_t c) {
 
 inline void deallocate_other(void* p);
 
+// Box S319: what a free can see of an earlier one.
+inline bool is_free_already(const Bin& bin, void* p) {
+  if constexpr (kHasTopCheck) return bin.blocks == p;
+  return is_marked_free(p);
+}
+
 // A block whose bin has no room: full, or of a thread without a cache, or the bin of class 0, which
 // stands for everything that is in no run and never has room.
 [[gnu::noinline]] inline void deallocate_full(void* p, std::uint32_t c) {
   if (c == 0) return deallocate_other(p);
+  if (is_free_already(t_cache->bins[c], p)) stop_double_free(p, c, t_cache->bins[c].blocks);
+  mark_free(p);
   const KeepErrno keep;
   ThreadCache* cache = current_cache();
   if (cache == nullptr) {
@@ -154,8 +166,9 @@ inline void* allocate(std::size_t size) {
   return detail::allocate_class(kClassBy16[(size + 15) >> 4]);
 }
 
-// Gives back a block, from any thread; nullptr does nothing; errno is kept.
-inline void deallocate(void* p) {
+// Gives back a block, from any thread; nullptr does nothing; errno is kept. Always inline: free
+// must not pay for a jump to it.
+[[gnu::always_inline]] inline void deallocate(void* p) {
   const PageMap* map = g_page_map;
   const std::uintptr_t page = map->page_of(p);
   if (page >= map->pages) [[unlikely]]
@@ -164,6 +177,9 @@ inline void deallocate(void* p) {
   Bin& bin = t_cache->bins[c];
   if (bin.room == 0) [[unlikely]]
     return detail::deallocate_full(p, c);
+  if (detail::is_free_already(bin, p)) [[unlikely]]
+    stop_double_free(p, c, bin.blocks);
+  mark_free(p);
   push(bin, p);
 }
 

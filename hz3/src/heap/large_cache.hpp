@@ -75,6 +75,15 @@ class LargeCache {
 
   os::Lock& lock() { return lock_; }
 
+  // In a forked child: forgets every span if a dead thread may have left the list half changed.
+  // Returns whether it did; the spans' head slots are kLargeCached still.
+  bool repair_child() {
+    if (!lock_.reset()) return false;
+    __atomic_store_n(&count_, 0u, __ATOMIC_RELAXED);
+    bytes_ = 0;
+    return true;
+  }
+
  private:
   struct Entry {
     Span span;

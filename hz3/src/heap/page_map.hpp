@@ -1,5 +1,6 @@
 // The page map: one byte for every page of a wide range of addresses, the window; the size class of
-// the run that the page belongs to, 0 for none. So `free` needs one subtraction, one comparison and
+// the blocks that may start in the page, 0 for none: of a run with one block only the first page
+// has it. So `free` needs one subtraction, one comparison and
 // one load to tell foreign pointers from its own and to know the class.
 //
 // All memory that holds runs lies in the window, however many reservations it came from and
@@ -46,7 +47,7 @@ inline std::uint8_t* map_bytes_of(const void* p) {
   return const_cast<std::uint8_t*>(map.bytes()) + map.page_of(p);
 }
 
-// The class of the run that p lies in; 0 if p is in no run.
+// The class of the blocks of the page that p lies in; 0 if none can start there.
 inline std::uint32_t class_of_pointer(const void* p) {
   const PageMap* map = g_page_map;
   const std::uintptr_t page = map->page_of(p);

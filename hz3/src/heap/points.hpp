@@ -11,14 +11,14 @@
 // | on_epoch          | once an epoch and thread, from its slow paths          | none           |
 // | on_thread_exit    | a thread ended, after its blocks went home             | none           |
 // | on_memory_refused | the system refused memory, before a second attempt     | none           |
-// | each_box_lock     | fork: visits the locks of boxes, in lock order         | the registry's |
 // | on_fork_child     | in a forked child, whose other threads do not exist    | none           |
 // | print_stats       | the process exits in the ordinary way                  | none           |
 //
 // What a box may do there: take the locks that come after those held (os/lock.hpp), but not
 // allocate. At on_refill and on_overflow it may empty or shrink bins of the thread. At on_run_empty
 // it may release the run, and at on_segment_empty close the segment: the caller touches neither
-// afterwards. At on_pages_free it may purge the pages, but the segment must stay.
+// afterwards. At on_pages_free it may purge the pages, but the segment must stay. At on_fork_child
+// it resets its own locks and mends or forgets what those that were held guard (api/process.hpp).
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,6 @@ inline void on_segment_empty(Shard& shard, Segment& segment);
 inline void on_epoch(ThreadCache& cache);
 inline void on_thread_exit(Shard& home);
 inline void on_memory_refused();
-template <typename Visit>
-void each_box_lock(Visit visit);
 inline void on_fork_child();
 inline void print_stats();
 

@@ -168,6 +168,12 @@ inline std::uint8_t* map_bytes(Segment& segment, std::uint32_t page) {
   return map_bytes_of(page_address(segment, page));
 }
 
+// What the map says of the `i`th page of a run: of a run with one block only the first can be where
+// a block starts.
+inline std::uint8_t class_in_map(std::uint32_t size_class, std::uint32_t i) {
+  return static_cast<std::uint8_t>(i == 0 || kSizeClasses[size_class].objects > 1 ? size_class : 0);
+}
+
 // Makes a segment in a fresh slot, which reads as zero.
 inline Segment& create_segment(const SlotRange& slot, Shard* owner, SegmentKind kind) {
   auto& segment = *reinterpret_cast<Segment*>(slot.arena->address(slot.first));
@@ -206,7 +212,7 @@ inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_cl
   std::uint8_t* map = map_bytes(segment, page);
   for (std::uint32_t i = 0; i < pages; ++i) {
     segment.run_offset[page + i] = static_cast<std::uint8_t>(i);
-    __atomic_store_n(&map[i], static_cast<std::uint8_t>(size_class), __ATOMIC_RELAXED);
+    __atomic_store_n(&map[i], class_in_map(size_class, i), __ATOMIC_RELAXED);
   }
   Run& run = segment.runs[page];
   const std::size_t at = reinterpret_cast<char*>(&run) - reinterpret_cast<char*>(&segment);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "heap/size_class.hpp"
+#include "os/fork_mark.hpp"
 
 namespace hz3 {
 
@@ -47,7 +48,10 @@ inline std::size_t size_of(const Slot& slot) {
 }
 
 inline void set_slot(Slot& slot, SlotKind kind, bool dirty, std::uint32_t slots, std::size_t size) {
+  if (dirty) slot.dirty = true;
+  os::order_stores();  // what a forked child finds free must not look clean
   set_kind(slot, kind);
+  os::order_stores();
   slot.dirty = dirty;
   slot.slots = slots;
   __atomic_store_n(&slot.size, size, __ATOMIC_RELAXED);

@@ -43,6 +43,13 @@ class TablePool {
   }
   os::Lock& lock() { return lock_; }
 
+  // In a forked child: what a dead thread may have left half changed is forgotten, not mended.
+  void repair_child() {
+    if (!lock_.reset()) return;
+    free_ = nullptr;
+    left_ = 0;
+  }
+
  private:
   // A whole number of cache lines, so that caches of two threads never share one.
   static constexpr std::size_t kSlot = (sizeof(T) + 127) & ~std::size_t{127};

@@ -4,25 +4,31 @@
 // there and the number of shards in use follows the number of living threads; if all are taken it
 // shares the one with the fewest. The registry's lock guards the choice.
 //
-// The exit hook is a pthread key, so it runs after C++ thread_local destructors. Later hooks of
-// other libraries, and the C library when it frees the thread's own storage, may still allocate and
-// free: from the hook on the thread uses kEndedCache, whose every operation goes straight to the
-// central store of shard 0. No cache is ever made anew for such a thread, so nothing can leak.
+// The exit hook is a pthread key, so it runs after C++ thread_local destructors. A program may have
+// used up all keys; then the hook is a thread_local destructor itself, the last one as it is
+// registered first. Later hooks of other libraries, and the C library when it frees the thread's
+// own storage, may still allocate and free: from the hook on the thread uses kEndedCache, whose
+// every operation goes straight to the central store of shard 0. No cache is ever made anew for
+// such a thread, so nothing can leak.
 #pragma once
 
 #include <pthread.h>
 
+#include "heap/free_key.hpp"
 #include "heap/tables.hpp"
 #include "heap/thread_cache.hpp"
 #include "os/environment.hpp"
 #include "release/epoch.hpp"
+
+// The C library's part of C++ thread_local destructors; glibc has it, others may not.
+extern "C" [[gnu::weak]] int __cxa_thread_atexit_impl(void (*)(void*), void*, void*);
 
 namespace hz3 {
 
 struct Registry {
   os::Lock lock;
   List<ThreadCache> caches;  // of the threads that have one
-  bool hooks_installed = false;
+  bool is_set_up = false;
   bool has_key = false;
   pthread_key_t key = 0;
 };
@@ -67,35 +73,43 @@ inline void end_thread(void* argument) {
   g_cache_pool.release(&cache);
 }
 
+// Once a process; the key at the first thread that finds one free. Nothing here allocates or waits.
+inline bool install_hooks() {
+  os::LockGuard guard(g_registry.lock);
+  if (!g_registry.is_set_up) {
+    choose_free_key();
+    os::watch_for_fork();
+    g_registry.is_set_up = true;
+  }
+  if (!g_registry.has_key)
+    g_registry.has_key = pthread_key_create(&g_registry.key, end_thread) == 0;
+  return g_registry.has_key;
+}
+
+// The C library stops the program if it gets no memory for the registration, so that is put within
+// reach first.
+inline bool end_thread_after_destructors(ThreadCache& cache) {
+  if (__cxa_thread_atexit_impl == nullptr) return false;
+  const std::uint32_t c = class_of(4 * sizeof(void*));
+  if (cache.bins[c].blocks == nullptr) {
+    void* block = refill_bin(cache, c);
+    if (block == nullptr) return false;
+    overflow_bin(cache, c, block);
+  }
+  return __cxa_thread_atexit_impl(end_thread, &cache, &g_registry) == 0;
+}
+
 }  // namespace detail
 
-void install_process_hooks();  // api/process.hpp: fork handlers and the line printed at exit
-
-// Makes sure the thread's exit hook will run. The key may not exist yet when a thread attaches
-// while the first one is still installing the hooks; slow paths therefore ask again until it is
+// Makes sure the thread's exit hook will run; without memory slow paths ask again until it is
 // armed.
 inline void arm_exit_hook(ThreadCache& cache) {
-  if (cache.exit_hook_armed || !__atomic_load_n(&g_registry.has_key, __ATOMIC_ACQUIRE)) return;
-  cache.exit_hook_armed = true;  // before the call, which may allocate and get here again
-  if (pthread_setspecific(g_registry.key, &cache) != 0) cache.exit_hook_armed = false;
+  if (cache.exit_hook_armed) [[likely]]
+    return;
+  cache.exit_hook_armed = true;  // before the calls, which may allocate and get here again
+  cache.exit_hook_armed = detail::install_hooks() ? pthread_setspecific(g_registry.key, &cache) == 0
+                                                  : detail::end_thread_after_destructors(cache);
 }
-
-namespace detail {
-
-// Once a process, after the first thread has its cache: the C library's functions allocate.
-inline void install_hooks_once() {
-  {
-    os::LockGuard guard(g_registry.lock);
-    if (g_registry.hooks_installed) return;
-    g_registry.hooks_installed = true;
-  }
-  if (pthread_key_create(&g_registry.key, end_thread) == 0) {
-    __atomic_store_n(&g_registry.has_key, true, __ATOMIC_RELEASE);
-  }
-  install_process_hooks();
-}
-
-}  // namespace detail
 
 // Gives the calling thread a cache; nullptr when the system has no memory for it. Afterwards
 // t_cache is real and the exit hook is armed.
@@ -108,7 +122,6 @@ inline void install_hooks_once() {
   cache->budget = knob::value(knob::Name::thread_cache_bytes);
   cache->epoch = current_epoch();
   t_cache = cache;
-  detail::install_hooks_once();
   arm_exit_hook(*cache);
   return cache;
 }

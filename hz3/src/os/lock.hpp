@@ -3,8 +3,9 @@
 // 2 held and somebody may sleep. It spins briefly and then sleeps, because on a machine with few
 // cores the holder is likely to be preempted rather than busy.
 //
-// Lock order, outermost first: thread registry, the store's, shards (lowest index first; never
-// two at once except around fork), large cache, arenas, tables. The hot path takes no lock.
+// Lock order, outermost first: thread registry, the store's, shards (never two at once), large
+// cache, arenas, tables. The hot path takes no lock. While a thread holds one it calls nothing that
+// could wait for another library's lock, and fork takes none (api/process.hpp).
 #pragma once
 
 #include <linux/futex.h>
@@ -14,7 +15,13 @@
 #include <atomic>
 #include <cstdint>
 
-namespace hz3::os {
+#include "os/fork_mark.hpp"
+
+namespace hz3 {
+
+void repair_child();  // api/process.hpp
+
+namespace os {
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -27,6 +34,8 @@ inline void pause() {
 class Lock {
  public:
   void lock() {
+    if (is_fresh_child()) [[unlikely]]
+      repair_child();
     std::uint32_t expected = kFree;
     if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) lock_slow();
   }
@@ -34,8 +43,9 @@ class Lock {
     if (state_.exchange(kFree, std::memory_order_release) == kContended)
       futex(FUTEX_WAKE_PRIVATE, 1);
   }
-  // In a forked child only: the threads that held or awaited the lock do not exist there.
-  void reset() { state_.store(kFree, std::memory_order_relaxed); }
+  // In a forked child only: the threads that held or awaited the lock do not exist there. Returns
+  // whether one held it, so that what it guards may be half changed.
+  bool reset() { return state_.exchange(kFree, std::memory_order_relaxed) != kFree; }
 
  private:
   static constexpr std::uint32_t kFree = 0, kHeld = 1, kContended = 2;
@@ -72,4 +82,5 @@ class LockGuard {
   Lock& lock_;
 };
 
-}  // namespace hz3::os
+}  // namespace os
+}  // namespace hz3

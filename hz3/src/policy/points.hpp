@@ -73,12 +73,7 @@ inline void on_thread_exit(Shard& home) {
 
 inline void on_memory_refused() { trim_all(); }
 
-template <typename Visit>
-void each_box_lock(Visit visit) {
-  g_store.each_lock(visit);
-}
-
-inline void on_fork_child() {}
+inline void on_fork_child() { g_store.repair_child(); }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
 inline void print_stats() {

@@ -11,8 +11,7 @@ struct RunsStore {
   Batch take(Shard& home, std::uint32_t c, Wish wish) { return take_blocks(home, c, wish); }
   void drain() {}
   std::uint64_t bytes() { return 0; }
-  template <typename Visit>
-  void each_lock(Visit) {}
+  void repair_child() {}
 };
 
 }  // namespace hz3

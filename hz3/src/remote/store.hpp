@@ -7,7 +7,8 @@
 //                               most wish.most; empty when the system has no more memory
 //   void drain()                hands all it holds to the runs, so that runs can be found empty
 //   std::uint64_t bytes()       in blocks it holds now
-//   void each_lock(visit)       its locks, in lock order, for fork
+//   void repair_child()         in a forked child: frees its locks, and forgets what a thread that
+//                               does not exist there may have left half changed
 //
 // All are thread-safe and called with no lock held. Blocks in a store are live as far as their runs
 // are concerned, and in no other list. What is to go back to the runs at once, because memory is to

@@ -49,9 +49,11 @@ class TransferCache {
     return bytes;
   }
 
-  template <typename Visit>
-  void each_lock(Visit visit) {
-    for (Class& entry : classes_) visit(entry.lock);
+  // Batches that are forgotten stay allocated, as blocks in a dead thread's cache do.
+  void repair_child() {
+    for (Class& entry : classes_) {
+      if (entry.lock.reset()) entry.used.store(0, std::memory_order_relaxed);
+    }
   }
 
  private:

@@ -105,6 +105,23 @@ void interior_medium_unaligned() {
   flush();
 }
 
+// An inner page of a block that has its pages to itself: refused at once, before the address could
+// be handed out over the block.
+void interior_page() {
+  auto* block = static_cast<char*>(malloc(65536));
+  free(hidden(block + 4096));
+}
+
+void realloc_interior_page() {
+  auto* block = static_cast<char*>(malloc(65536));
+  (void)!realloc(hidden(block + 61440), 100);
+}
+
+void usable_size_interior_page() {
+  auto* block = static_cast<char*>(malloc(65536));
+  if (malloc_usable_size(hidden(block + 8192)) != 0) _exit(0);
+}
+
 void interior_huge() {
   auto* block = static_cast<char*>(malloc(9 << 20));
   free(hidden(block + (4 << 20)));
@@ -155,6 +172,9 @@ constexpr Case kCases[] = {
     {"interior_small", interior_small, true},
     {"interior_medium", interior_medium, true},
     {"interior_medium_unaligned", interior_medium_unaligned, true},
+    {"interior_page", interior_page, true},
+    {"realloc_interior_page", realloc_interior_page, true},
+    {"usable_size_interior_page", usable_size_interior_page, true},
     {"interior_huge", interior_huge, true},
     {"segment_header", segment_header, true},
     {"realloc_freed_huge", realloc_freed_huge, true},

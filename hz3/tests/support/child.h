@@ -2,6 +2,8 @@
 // take the test with it. The child has an alarm: a deadlock becomes a signal and a finding.
 #pragma once
 
+#include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +32,19 @@ inline ChildEnd wait_for(pid_t child) {
   end.exited = WIFEXITED(status);
   end.status = end.exited ? WEXITSTATUS(status) : WTERMSIG(status);
   return end;
+}
+
+// Kills a child that has not ended after its alarm: one that hangs inside fork itself has none yet.
+inline void kill_if_hung(pid_t child, unsigned alarm_s) {
+  const auto fd = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  if (fd < 0) return;
+  pollfd ended{fd, POLLIN, 0};
+  const int timeout_ms = static_cast<int>(alarm_s + 2) * 1000;
+  int got = 0;
+  while ((got = poll(&ended, 1, timeout_ms)) < 0 && errno == EINTR) {
+  }
+  if (got == 0) kill(child, SIGKILL);
+  close(fd);
 }
 
 // Reads until end of file; keeps what fits, so that a chatty child never blocks.
@@ -70,6 +85,7 @@ ChildEnd run_child(Body body, unsigned alarm_s, bool capture = false) {
     drain(ends[0], end.output, sizeof end.output);
     close(ends[0]);
   }
+  kill_if_hung(child, alarm_s);
   const ChildEnd waited = wait_for(child);
   end.exited = waited.exited;
   end.status = waited.status;
