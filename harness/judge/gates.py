@@ -185,7 +185,8 @@ def _disqualified(gate: Gate, pairs: Pairs) -> list[str]:
         return [f"runs did not count in {pairs.dropped} of {total} blocks{why}"]
     if len(pairs.lost) == 1:  # losing runs is something this arm does, so the rest is a selection
         ((arm, count),) = pairs.lost.items()
-        return [f"only runs of {arm} did not count ({count} of {total} blocks){why}"]
+        if arm == gate.arm or count > 1:  # one run of the other arm is one accident
+            return [f"only runs of {arm} did not count ({count} of {total} blocks){why}"]
     for arm, values in ((gate.arm, pairs.arm), (gate.against, pairs.against)):
         if wrong := impossible(gate.key, values):
             return [f"arm {arm}: {wrong}"]

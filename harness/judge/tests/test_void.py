@@ -132,6 +132,16 @@ def test_runs_that_only_one_arm_loses_are_no_accident() -> None:
     assert any("only runs of treat did not count (1 of 10 blocks): exit status 1" in r for r in reasons)
 
 
+@pytest.mark.parametrize("blocks, status", [((2,), Status.GO), ((2, 5), Status.VOID)])
+def test_one_run_of_the_other_arm_may_be_lost_and_no_more(blocks: tuple[int, ...], status: Status) -> None:
+    made = records(demo(), GOOD)
+    for block in made:
+        for run in block.runs:
+            if is_run(run, "base", "small", *blocks):
+                run.counts = False
+    assert judge(demo(), made, FACTS).status == status
+
+
 def test_many_failed_runs_are_no_accident() -> None:
     reasons = void_reasons(fail(2, 3, 4), demo())
     assert any("runs did not count in 3 of 10 blocks" in r for r in reasons)
