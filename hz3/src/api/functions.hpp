@@ -19,18 +19,20 @@ constexpr bool is_power_of_two(std::size_t n) { return n != 0 && (n & (n - 1)) =
 
 namespace detail {
 
-// Shard for a thread's direct dealings with the central store, a slow path.
-[[gnu::noinline]] inline Shard& home_shard() {
+// Shard from which a thread is about to take a block past its bin, a slow path.
+[[gnu::noinline]] inline Shard& home_shard(std::uint32_t c) {
   ThreadCache* cache = current_cache();
   if (cache == nullptr) return shared_home();
   tick(*cache);
+  ++cache->taken[c];
   return *cache->home;
 }
 
 inline void* allocate_above_page_alignment(std::size_t alignment, std::size_t size) {
   if (alignment <= kMediumMax && size <= kMediumMax) {
     const std::uint32_t c = kClassByPage[(size + os::kPageSize - 1) >> os::kPageShift];
-    void* run = take_aligned_run(home_shard(), is_medium(c) ? c : kFirstMedium, alignment);
+    const std::uint32_t medium = is_medium(c) ? c : kFirstMedium;
+    void* run = take_aligned_run(home_shard(medium), medium, alignment);
     if (run != nullptr) mark_live(run);
     return run;
   }
@@ -75,7 +77,7 @@ inline constexpr std::size_t kZeroedRunMin = 16384;
   if (count_of(t_cache->bins[c]) > 0) return std::memset(allocate_class(c), 0, bytes);
   const auto attempt = [=] {
     const KeepErrno keep;
-    return take_zeroed_run(home_shard(), c, bytes);
+    return take_zeroed_run(home_shard(c), c, bytes);
   };
   void* p = attempt();
   return p != nullptr ? p : retry_after_trim(attempt);

@@ -74,6 +74,7 @@ inline void take_free_blocks(Segment& segment, Run& run, Wish wish, Delivery& de
   }
   delivery.add(first, last, n);
   run.live = static_cast<std::uint16_t>(run.live + n);
+  count_outside(*segment.owner, run.size_class, static_cast<std::int32_t>(n));
 }
 
 // Moves blocks from a run to a delivery that holds fewer than wanted: blocks that came back first,
@@ -90,6 +91,7 @@ inline void take_from_run(Segment& segment, Run& run, Wish wish, Delivery& deliv
   delivery.fresh_count = fresh;
   run.carved = static_cast<std::uint16_t>(run.carved + fresh);
   run.live = static_cast<std::uint16_t>(run.live + fresh);
+  count_outside(*segment.owner, run.size_class, static_cast<std::int32_t>(fresh));
 }
 
 inline void take_from_lists(Shard& shard, std::uint32_t c, Wish wish, Delivery& delivery) {
@@ -243,6 +245,7 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
   os::order_stores();  // a forked child goes over the list
   run.free_blocks = block;
   --run.live;
+  count_outside(shard, run.size_class, -1);
   file_run(shard, run);
   if (run.live == 0) on_run_empty(shard, run);
 }

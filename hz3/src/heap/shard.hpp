@@ -14,6 +14,7 @@
 
 #include "heap/points.hpp"
 #include "heap/segment.hpp"
+#include "policy/box_state.hpp"
 #include "release/boundary.hpp"
 
 namespace hz3 {
@@ -51,6 +52,8 @@ struct alignas(64) Shard {
   List<Run> partial[kClasses];
   List<Run> empty[kClasses];
   List<Segment> segments[kSegmentKinds];
+  std::atomic<std::uint32_t> outside[kClasses]{};  // blocks of its runs outside: the sum of `live`
+  ShardCollapse collapse{};
 
   bool may_offer(std::uint32_t size_class) const {
     return (offers[size_class / 64].load(std::memory_order_relaxed) >> (size_class % 64)) & 1;
@@ -65,6 +68,13 @@ inline SegmentKind kind_of_class(std::uint32_t size_class) {
 }
 
 namespace detail {
+
+// Under the shard's lock; read without it, as a hint.
+inline void count_outside(Shard& shard, std::uint32_t c, std::int32_t change) {
+  std::atomic<std::uint32_t>& n = shard.outside[c];
+  n.store(n.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(change),
+          std::memory_order_relaxed);
+}
 
 inline void update_offer(Shard& shard, std::uint32_t c) {
   const std::uint64_t bit = std::uint64_t{1} << (c % 64);
@@ -167,6 +177,7 @@ inline bool open_segment(Shard& shard, SegmentKind kind) {
   Segment& segment = create_segment(slot, &shard, kind);
   shard.segments[static_cast<int>(kind)].push_front(segment);
   detail::count_free_pages(shard, kind, static_cast<std::int32_t>(kUsablePages));
+  on_segment_opened(shard);
   return true;
 }
 

@@ -21,6 +21,7 @@ namespace hz3 {
 
 struct ThreadCache {
   Bin bins[kClasses];
+  std::int32_t taken[kClasses];  // blocks the thread took from the store less those it gave back
   ThreadCache* previous;  // neighbours in the registry's list
   ThreadCache* next;
   Shard* home;
@@ -76,11 +77,17 @@ inline constexpr Limits kLimits = make_limits();
 
 }  // namespace detail
 
+// Takes the `n` blocks that came last out of a bin, for somebody else.
+inline Batch take_out(ThreadCache& cache, std::uint32_t c, std::uint32_t n) {
+  cache.taken[c] -= static_cast<std::int32_t>(n);
+  return pop_batch(cache.bins[c], n);
+}
+
 // Returns `n` blocks of a bin to the runs they came from.
-inline void flush_bin(Bin& bin, std::uint32_t n) {
+inline void flush_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t n) {
   while (n > 0) {
     const std::uint32_t some = n < Batch::kMost ? n : Batch::kMost;
-    give_back(pop_batch(bin, some));
+    give_back(take_out(cache, c, some));
     n -= some;
   }
 }
@@ -91,7 +98,7 @@ inline void shrink_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit)
   Bin& bin = cache.bins[c];
   if (limit >= bin.limit) return;
   const std::uint32_t held = count_of(bin);
-  if (held > limit) flush_bin(bin, held - limit);
+  if (held > limit) flush_bin(cache, c, held - limit);
   bin.room -= bin.limit - limit;
   cache.budget += static_cast<std::uint64_t>(bin.limit - limit) * kSizeClasses[c].size;
   bin.limit = limit;
@@ -141,22 +148,46 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   const std::uint32_t most = bin.room + 1 < Batch::kMost ? bin.room + 1 : Batch::kMost;
   Batch batch = g_store.take(*cache.home, c, {wanted, most});
   if (batch.empty()) return nullptr;
+  cache.taken[c] += static_cast<std::int32_t>(batch.count());
   void* block = batch.pop();
   fill(bin, batch);
   return block;
 }
 
-// Puts a block into a bin that is full, after making it larger or giving half of it to the store.
+// Gives a block straight to the run it came from.
+inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block) {
+  --cache.taken[c];
+  give_back(Batch::of_one(block));
+}
+
+// Lowers the limit of a full bin, leaves it half full, and puts a block there if there is room.
+inline void lower_full_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit, void* block) {
+  on_give_back(cache);
+  Bin& bin = cache.bins[c];
+  const std::int32_t before = cache.taken[c];
+  shrink_bin(cache, c, limit);
+  flush_bin(cache, c, (count_of(bin) + 1) / 2);
+  if (bin.room == 0)
+    give_back_uncached(cache, c, block);
+  else
+    push(bin, block);
+  on_gave_back(cache, c, static_cast<std::uint32_t>(before - cache.taken[c]));
+}
+
+// Puts a block into a bin that is full, after making it larger or giving half of it to the store;
+// or, where a policy says so, after making it smaller.
 inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
+  const std::uint32_t limit = limit_when_full(cache, c);
+  if (limit != UINT32_MAX) return lower_full_bin(cache, c, limit, block);
   if (!grow_bin(cache, c)) {
     on_overflow(cache, c);
-    if (bin.limit == 0) return give_back(Batch::of_one(block));  // a class that is not cached
+    if (bin.limit == 0) return give_back_uncached(cache, c, block);  // a class that is not cached
     const std::uint32_t half = (count_of(bin) + 1) / 2;
     const auto batch = static_cast<std::uint32_t>(flag::REFILL_BATCH);
     for (std::uint32_t left = half; left > 0;) {
       const std::uint32_t n = left < batch ? left : batch;
-      g_store.put(*cache.home, c, pop_batch(bin, n));
+      g_store.put(*cache.home, c, take_out(cache, c, n));
       left -= n;
     }
   }
@@ -165,7 +196,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
 
 // Empties every bin of the classes [from, to).
 inline void flush_bins(ThreadCache& cache, std::uint32_t from, std::uint32_t to) {
-  for (std::uint32_t c = from; c < to; ++c) flush_bin(cache.bins[c], count_of(cache.bins[c]));
+  for (std::uint32_t c = from; c < to; ++c) flush_bin(cache, c, count_of(cache.bins[c]));
 }
 
 }  // namespace hz3

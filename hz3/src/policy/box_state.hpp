@@ -1,6 +1,6 @@
-// What boxes remember about a thread, in the thread's cache: one member a box, zero when the thread
-// begins, touched by the thread itself only, on slow paths. Apart from the bins, to keep those
-// dense.
+// What boxes remember. About a thread, in the thread's cache: zero when the thread begins, touched
+// by the thread itself only, on slow paths, and apart from the bins, to keep those dense. About a
+// shard, in the shard, under its lock.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,31 @@ struct BinHistory {
   std::uint16_t last_count;  // blocks it held at the last epoch
 };
 
+// Of S301, about a bin.
+struct BinCollapse {
+  std::uint32_t peak;      // the highest level seen since the last refill
+  std::uint32_t epoch;     // of the last taper, its low bits
+  std::uint8_t overflows;  // since the last refill, to two
+  std::uint8_t patience;   // collapses to let pass after a regret
+  std::uint8_t skip;       // of them, still to come
+  bool tapered;            // since the last refill
+};
+
 struct BoxState {
-  BinHistory history[kClasses];  // S58
+  BinHistory history[kClasses];        // S58
+  BinCollapse bin_collapse[kClasses];  // S301
+  bool collapsing;                     // S301: the thread is giving back blocks of a tapered bin
+};
+
+// What boxes remember about a shard, in the shard, guarded by its lock.
+
+// Of S301.
+struct ShardCollapse {
+  std::uint32_t freed_pages;   // that became free since the last sweep
+  std::uint32_t segments;      // that the last sweep saw
+  std::uint32_t kept;          // wholly free segments' worth of pages that may stay
+  std::uint32_t closed_epoch;  // of the last segment closed, its low bits
+  bool closed;                 // a segment was closed and none opened since
 };
 
 }  // namespace hz3

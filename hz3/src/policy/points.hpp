@@ -7,6 +7,7 @@
 #include "observe/census.hpp"
 #include "observe/knob_line.hpp"
 #include "release/cache_decay.hpp"
+#include "release/collapse.hpp"
 #include "release/exit_keep.hpp"
 #include "release/hard_purge.hpp"
 #include "release/observe_small.hpp"
@@ -16,19 +17,36 @@
 
 namespace hz3 {
 
+inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c) {
+  return taper(cache, c);  // S301
+}
+
+inline void on_give_back(ThreadCache& cache) { begin_giving_back(cache); }  // S301
+
+inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
+  end_giving_back(cache, c, blocks);  // S301
+}
+
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
   note_refill(cache, c);  // S58
+  end_taper(cache, c);    // S301
 }
 
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   note_overflow(cache, c);  // S58
 }
 
-inline void on_run_empty(Shard&, Run&) {}
+inline void on_run_empty(Shard& shard, Run& run) { release_when_collapsing(shard, run); }  // S301
 
-inline void on_pages_free(Shard&, Segment&, std::uint32_t, std::uint32_t) {}
+inline void on_pages_free(Shard& shard, Segment&, std::uint32_t, std::uint32_t pages) {
+  sweep_when_much_is_free(shard, pages);  // S301
+}
 
-inline void on_segment_empty(Shard&, Segment&) {}
+inline void on_segment_empty(Shard& shard, Segment& segment) {
+  close_when_collapsing(shard, segment);  // S301
+}
+
+inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
 
 inline void on_epoch(ThreadCache& cache) {
   decay_cache(cache);  // S58
@@ -85,6 +103,7 @@ inline void print_stats() {
   print_observe_stats();       // S62-0
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
+  print_collapse_stats();      // S301
   print_books();
   print_knobs();
 }

@@ -29,7 +29,7 @@ inline void decay_bin(ThreadCache& cache, std::uint32_t c) {
   if (!history.refilled) {
     const std::uint32_t unused = held < history.last_count ? held : history.last_count;
     if (unused > 1) {
-      flush_bin(bin, unused / 2);
+      flush_bin(cache, c, unused / 2);
       const std::uint32_t limit = bin.limit - unused / 2;
       shrink_bin(cache, c, limit > kLimits.smallest[c] ? limit : kLimits.smallest[c]);
     }
