@@ -3,6 +3,9 @@
 //
 // | point             | when                                                   | locks held     |
 // |-------------------|--------------------------------------------------------|----------------|
+// | on_thread_begin   | a thread gets its cache, its bins are empty            | none           |
+// | on_thread_end     | a thread gives up its cache, its bins are empty        | none           |
+// | on_budget_short   | a bin wants to grow, the thread's budget is short      | none           |
 // | limit_when_full   | a bin is full: how many blocks it may hold (answers)    | none           |
 // | on_refill         | a bin ran dry, before the store is asked               | none           |
 // | on_overflow       | a bin is full and may not grow, before half of it goes | none           |
@@ -32,6 +35,9 @@ struct Segment;
 struct Shard;
 struct ThreadCache;
 
+inline void on_thread_begin(ThreadCache& cache);
+inline void on_thread_end(ThreadCache& cache);
+inline void on_budget_short(ThreadCache& cache);
 inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c);
 inline void on_give_back(ThreadCache& cache);
 inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks);

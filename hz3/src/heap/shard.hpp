@@ -53,6 +53,7 @@ struct alignas(64) Shard {
   List<Run> empty[kClasses];
   List<Segment> segments[kSegmentKinds];
   std::atomic<std::uint32_t> outside[kClasses]{};  // blocks of its runs outside: the sum of `live`
+  std::atomic<std::uint64_t> outside_bytes{0};     // the same in bytes, over all classes
   ShardCollapse collapse{};
 
   bool may_offer(std::uint32_t size_class) const {
@@ -74,6 +75,10 @@ inline void count_outside(Shard& shard, std::uint32_t c, std::int32_t change) {
   std::atomic<std::uint32_t>& n = shard.outside[c];
   n.store(n.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(change),
           std::memory_order_relaxed);
+  const std::int64_t bytes = std::int64_t{change} * kSizeClasses[c].size;
+  std::atomic<std::uint64_t>& sum = shard.outside_bytes;
+  sum.store(sum.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(bytes),
+            std::memory_order_relaxed);
 }
 
 inline void update_offer(Shard& shard, std::uint32_t c) {

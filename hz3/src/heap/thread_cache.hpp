@@ -22,12 +22,13 @@ namespace hz3 {
 struct ThreadCache {
   Bin bins[kClasses];
   std::int32_t taken[kClasses];  // blocks the thread took from the store less those it gave back
-  ThreadCache* previous;  // neighbours in the registry's list
+  ThreadCache* previous;         // neighbours in the registry's list
   ThreadCache* next;
   Shard* home;
   std::uint64_t budget;        // bytes of thread_cache_bytes not yet given to a bin
   std::uint64_t epoch;         // the last epoch this thread's policies ran in
-  std::uint32_t slow_ops;      // slow-path visits since it looked at the clock
+  std::uint64_t visits;        // of slow paths
+  std::uint32_t slow_ops;      // of them, since the thread looked at the clock
   std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
   bool in_epoch;               // guards against a policy starting itself again
   bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
@@ -53,8 +54,12 @@ constexpr std::uint32_t largest_limit(std::uint32_t c) {
   return by_bytes < by_count ? by_bytes : by_count;
 }
 
+// Where a bin begins. Little where a thread has to earn its budget: the first refill of a bin must
+// not take much more than the one block that was asked for.
 constexpr std::uint32_t smallest_limit(std::uint32_t c) {
-  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
+  const std::uint32_t size = kSizeClasses[c].size;
+  const std::uint32_t small = flag::S320_EARNED_BUDGET ? 128 : 1024;
+  const std::uint32_t few = size <= small ? 8 : 2;
   const std::uint32_t most = largest_limit(c);
   return few < most ? few : most;
 }
@@ -129,6 +134,7 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
       bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
   if (bin.limit + more > largest) more = largest - bin.limit;
   const std::uint64_t bytes = static_cast<std::uint64_t>(more) * kSizeClasses[c].size;
+  if (cache.budget < bytes) on_budget_short(cache);
   if (cache.budget < bytes) detail::steal_budget(cache, c, bytes);
   if (cache.budget < bytes) return false;
   cache.budget -= bytes;

@@ -69,6 +69,7 @@ inline void end_thread(void* argument) {
   flush_bins(cache, kFirstSub4k, kFirstMedium);
   t_cache = const_cast<ThreadCache*>(&kEndedCache);
   on_thread_exit(*cache.home);
+  on_thread_end(cache);
   leave_registry(cache);
   g_cache_pool.release(&cache);
 }
@@ -119,7 +120,7 @@ inline void arm_exit_hook(ThreadCache& cache) {
   if (memory == nullptr) return nullptr;
   auto* cache = static_cast<ThreadCache*>(memory);
   detail::enter_registry(*cache);
-  cache->budget = knob::value(knob::Name::thread_cache_bytes);
+  on_thread_begin(*cache);
   cache->epoch = current_epoch();
   t_cache = cache;
   arm_exit_hook(*cache);

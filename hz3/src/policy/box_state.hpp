@@ -3,6 +3,7 @@
 // shard, in the shard, under its lock.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "heap/size_class.hpp"
@@ -29,6 +30,7 @@ struct BinCollapse {
 struct BoxState {
   BinHistory history[kClasses];        // S58
   BinCollapse bin_collapse[kClasses];  // S301
+  std::uint64_t granted;               // S320: bytes of the pool that the thread holds
   bool collapsing;                     // S301: the thread is giving back blocks of a tapered bin
 };
 
@@ -36,11 +38,11 @@ struct BoxState {
 
 // Of S301.
 struct ShardCollapse {
-  std::uint32_t freed_pages;   // that became free since the last sweep
-  std::uint32_t segments;      // that the last sweep saw
-  std::uint32_t kept;          // wholly free segments' worth of pages that may stay
-  std::uint32_t closed_epoch;  // of the last segment closed, its low bits
-  bool closed;                 // a segment was closed and none opened since
+  std::atomic<std::uint32_t> freed_pages;  // since the last sweep; read without the lock, as a hint
+  std::uint32_t segments;                  // that the last sweep saw
+  std::uint32_t kept;                      // wholly free segments' worth of pages that may stay
+  std::uint32_t closed_epoch;              // of the last segment closed, its low bits
+  bool closed;                             // a segment was closed and none opened since
 };
 
 }  // namespace hz3

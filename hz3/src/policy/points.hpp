@@ -6,6 +6,7 @@
 #include "heap/threads.hpp"
 #include "observe/census.hpp"
 #include "observe/knob_line.hpp"
+#include "policy/earned_budget.hpp"
 #include "release/cache_decay.hpp"
 #include "release/collapse.hpp"
 #include "release/exit_keep.hpp"
@@ -16,6 +17,12 @@
 #include "release/trim.hpp"
 
 namespace hz3 {
+
+inline void on_thread_begin(ThreadCache& cache) { begin_budget(cache); }  // S320
+
+inline void on_thread_end(ThreadCache& cache) { return_budget(cache); }  // S320
+
+inline void on_budget_short(ThreadCache& cache) { claim_earned(cache); }  // S320
 
 inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c) {
   return taper(cache, c);  // S301
@@ -91,7 +98,10 @@ inline void on_thread_exit(Shard& home) {
 
 inline void on_memory_refused() { trim_all(); }
 
-inline void on_fork_child() { g_store.repair_child(); }
+inline void on_fork_child() {
+  g_store.repair_child();
+  keep_own_budget();  // S320
+}
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
 inline void print_stats() {

@@ -5,10 +5,11 @@
 // *Bins taper.* A bin that overflows twice with no refill in between belongs to a thread that only
 // frees. Once the blocks of that class it still has to free (its *level*) are down to half of
 // their peak, the bin may hold half of the level and is left half full, so that it overflows again
-// after a quarter of the level has come. A collapse from n blocks to none takes about 4 ln n visits,
-// and ends with an empty bin: a block cached for nobody would pin its run. The level of a thread that frees its own
-// blocks is what it took and did not give back. One that frees the blocks of others has taken none;
-// its level is what the runs of all shards have outside, less what its own bin holds.
+// after a quarter of the level has come. A collapse from n blocks to none takes about 4 ln n
+// visits, and ends with an empty bin: a block cached for nobody would pin its run. The level of a
+// thread that frees its own blocks is what it took and did not give back. One that frees the blocks
+// of others has taken none; its level is what the runs of all shards have outside, less what its
+// own bin holds.
 //
 // *Pages go at once.* While a bin tapers, a run that becomes empty is released; a segment that
 // becomes wholly free is closed; free pages between live ones go in sweeps, each after an eighth of
@@ -37,11 +38,13 @@ inline constinit CollapseStats g_collapse_stats;
 
 namespace detail {
 
-inline constexpr std::uint32_t kSoon = 5;        // epochs
-inline constexpr std::uint32_t kLongAgo = 100;   // epochs
+inline constexpr std::uint32_t kSoon = 5;       // epochs
+inline constexpr std::uint32_t kLongAgo = 100;  // epochs
 inline constexpr std::uint32_t kMostPatience = 127;
 inline constexpr std::uint32_t kMostKept = 32;    // segments
-inline constexpr std::uint32_t kLeastSweep = 64;  // pages
+inline constexpr std::uint32_t kLeastSweep = 16;  // pages
+inline constexpr std::uint64_t kNothing = 16384;  // bytes
+inline constexpr std::uint64_t kLittle = 64;      // of the peak, one part
 
 inline std::uint32_t epochs_since(std::uint32_t then) {
   return static_cast<std::uint32_t>(current_epoch()) - then;
@@ -54,12 +57,19 @@ inline std::uint32_t outside_of_all_shards(std::uint32_t c) {
   return sum;
 }
 
-inline std::uint32_t level_of(const ThreadCache& cache, std::uint32_t c) {
+// Blocks of a class that the thread still has to free, as far as can be known, and how many times
+// as many its bin may not hold: other threads that free the blocks of others see the same level.
+struct Level {
+  std::uint32_t blocks;
+  std::uint32_t share;
+};
+
+inline Level level_of(const ThreadCache& cache, std::uint32_t c) {
   const std::uint32_t held = count_of(cache.bins[c]);
   if (cache.taken[c] >= static_cast<std::int32_t>(held))
-    return static_cast<std::uint32_t>(cache.taken[c]) - held;
+    return {static_cast<std::uint32_t>(cache.taken[c]) - held, 2};
   const std::uint32_t outside = outside_of_all_shards(c);
-  return outside > held ? outside - held : 0;
+  return {outside > held ? outside - held : 0, 8};
 }
 
 // Whether this thread is giving back because of a collapse, as far as the runs it meets know.
@@ -72,8 +82,8 @@ inline bool collapsing() {
 // time. The caller holds the shard's lock; no segment is closed.
 inline void sweep(Shard& shard, std::uint32_t least) {
   ShardCollapse& state = shard.collapse;
-  if (state.freed_pages < least) return;
-  state.freed_pages = 0;
+  if (state.freed_pages.load(std::memory_order_relaxed) < least) return;
+  state.freed_pages.store(0, std::memory_order_relaxed);
   state.segments = 0;
   CollapseStats& stats = g_collapse_stats;
   stats.sweeps.add(1);
@@ -115,7 +125,7 @@ inline void end_taper(ThreadCache& cache, std::uint32_t c) {
 inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c) {
   if constexpr (!flag::S301_COLLAPSE) return UINT32_MAX;
   BinCollapse& bin = cache.boxes.bin_collapse[c];
-  const std::uint32_t level = detail::level_of(cache, c);
+  const auto [level, share] = detail::level_of(cache, c);
   if (level > bin.peak) bin.peak = level;
   if (bin.overflows < 2) {
     ++bin.overflows;
@@ -131,7 +141,7 @@ inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c) {
   bin.tapered = true;
   bin.epoch = static_cast<std::uint32_t>(current_epoch());
   g_collapse_stats.tapers.add(1);
-  return level / 2;
+  return level / share;
 }
 
 namespace detail {
@@ -141,23 +151,61 @@ inline void release_earlier_runs(Shard& shard, std::uint32_t c) {
   g_collapse_stats.runs_released.add(release_empty_runs(shard, c, reason_of_class(c)));
 }
 
-// The class is at its end for this thread: nothing of it stays behind anywhere, and what became free
-// since the last sweep goes now, if it is worth a look at the shard's segments.
-inline void finish_class(Shard& home, std::uint32_t c) {
-  for (Shard& shard : g_shards) {
-    if (!shard.may_offer(c)) continue;
-    os::LockGuard guard(shard.lock);
-    release_earlier_runs(shard, c);
+// Bytes of blocks that the runs of all shards have outside.
+inline std::uint64_t outside_bytes() {
+  std::uint64_t sum = 0;
+  for (const Shard& shard : g_shards) sum += shard.outside_bytes.load(std::memory_order_relaxed);
+  return sum;
+}
+
+// The most that was outside when a segment was opened, since the heap was last all but empty.
+inline constinit std::atomic<std::uint64_t> g_peak_outside{0};
+
+inline void note_outside() {
+  const std::uint64_t now = outside_bytes();
+  if (now > g_peak_outside.load(std::memory_order_relaxed))
+    g_peak_outside.store(now, std::memory_order_relaxed);
+}
+
+// Whether the program has freed about all it ever had. Each time that is so the peak counts for
+// half, so a program that goes on with little is asked a few times only.
+inline bool program_is_empty() {
+  const std::uint64_t peak = g_peak_outside.load(std::memory_order_relaxed);
+  if (outside_bytes() > peak / kLittle) return false;
+  g_peak_outside.store(peak / 2, std::memory_order_relaxed);
+  return true;
+}
+
+// Whether the thread has freed about all it ever took.
+inline bool thread_is_empty(const ThreadCache& cache) {
+  std::int64_t bytes = 0;
+  for (std::uint32_t c = 1; c < kClasses; ++c) {
+    const std::int32_t user = cache.taken[c] - static_cast<std::int32_t>(count_of(cache.bins[c]));
+    bytes += std::int64_t{user} * kSizeClasses[c].size;
   }
-  os::LockGuard guard(home.lock);
-  const std::uint32_t least = home.collapse.segments / 4;
-  sweep(home, least > kLeastSweep ? least : kLeastSweep);
+  return bytes <= static_cast<std::int64_t>(kNothing);
+}
+
+// A class is at its end for this thread: nothing of it stays behind anywhere, and what became free
+// since the last sweep goes now, if it is worth a look at the shard's segments. If it was the last
+// class, all bins are emptied and the last page goes.
+inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
+  if (last) flush_bins(cache, 1, kClasses);
+  for (Shard& shard : g_shards) {
+    const bool offers = shard.may_offer(c);
+    const std::uint32_t freed = shard.collapse.freed_pages.load(std::memory_order_relaxed);
+    if (!offers && freed < (last ? 1 : kLeastSweep)) continue;
+    os::LockGuard guard(shard.lock);
+    if (offers) release_earlier_runs(shard, c);
+    const std::uint32_t quarter = shard.collapse.segments / 4;
+    sweep(shard, last ? 1 : quarter > kLeastSweep ? quarter : kLeastSweep);
+  }
 }
 
 }  // namespace detail
 
-// Around what a bin gives back when a policy shrank it: the runs and pages that become free meanwhile
-// are released.
+// Around what a bin gives back when a policy shrank it: the runs and pages that become free
+// meanwhile are released.
 inline void begin_giving_back(ThreadCache& cache) {
   if constexpr (flag::S301_COLLAPSE) cache.boxes.collapsing = true;
 }
@@ -165,8 +213,11 @@ inline void begin_giving_back(ThreadCache& cache) {
 inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
   if constexpr (!flag::S301_COLLAPSE) return;
   g_collapse_stats.tapered_blocks.add(blocks);
-  if (count_of(cache.bins[c]) == 0) {
-    detail::finish_class(*cache.home, c);
+  const bool class_ends = count_of(cache.bins[c]) == 0;
+  const bool all_ends =
+      detail::program_is_empty() || (class_ends && detail::thread_is_empty(cache));
+  if (class_ends || all_ends) {
+    detail::finish_class(cache, c, all_ends);
   } else {
     os::LockGuard guard(cache.home->lock);
     detail::release_earlier_runs(*cache.home, c);
@@ -186,7 +237,8 @@ inline void release_when_collapsing(Shard& shard, Run& run) {
 inline void sweep_when_much_is_free(Shard& shard, std::uint32_t pages) {
   if constexpr (!flag::S301_COLLAPSE) return;
   ShardCollapse& state = shard.collapse;
-  state.freed_pages += pages;
+  state.freed_pages.store(state.freed_pages.load(std::memory_order_relaxed) + pages,
+                          std::memory_order_relaxed);
   if (!detail::collapsing() || state.kept > 0) return;
   const std::uint32_t eighth = state.segments * (kPagesPerSegment / 8);
   detail::sweep(shard, eighth > kPagesPerSegment ? eighth : kPagesPerSegment);
@@ -197,7 +249,8 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
   if constexpr (!flag::S301_COLLAPSE) return;
   if (!detail::collapsing()) return;
   ShardCollapse& state = shard.collapse;
-  const std::uint32_t free_pages = shard.free_pages[static_cast<int>(segment.kind)].load(std::memory_order_relaxed);
+  const std::uint32_t free_pages =
+      shard.free_pages[static_cast<int>(segment.kind)].load(std::memory_order_relaxed);
   if (free_pages <= state.kept * kUsablePages) {
     g_collapse_stats.segs_kept.add(1);
     return;
@@ -215,6 +268,7 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
 // At on_segment_opened, under the shard's lock.
 inline void regret_closing(Shard& shard) {
   if constexpr (!flag::S301_COLLAPSE) return;
+  detail::note_outside();
   ShardCollapse& state = shard.collapse;
   if (!state.closed) return;
   state.closed = false;

@@ -31,6 +31,7 @@ inline void run_epoch(ThreadCache& cache) {
 
 // Called from every slow path of a thread with a cache of its own; no lock is held.
 inline void tick(ThreadCache& cache) {
+  ++cache.visits;
   if (++cache.slow_ops < static_cast<std::uint32_t>(flag::EPOCH_SLOW_OPS)) return;
   cache.slow_ops = 0;
   if (current_epoch() != cache.epoch) run_epoch(cache);

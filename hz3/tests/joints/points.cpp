@@ -11,8 +11,9 @@
 namespace {
 
 struct Asked {
-  int refill, overflow, run_empty, pages_free, segment_empty, epoch, thread_exit, memory_refused,
-      fork_child;
+  int thread_begin, thread_end, budget_short, full, give_back, gave_back;
+  int refill, overflow, run_empty, pages_free, segment_empty, segment_opened;
+  int epoch, thread_exit, memory_refused, fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
 
@@ -45,7 +46,49 @@ extern "C" int mprotect(void* p, size_t bytes, int protection) noexcept {
   return static_cast<int>(syscall(SYS_mprotect, p, bytes, protection));
 }
 
+std::uint32_t g_limit_when_full = UINT32_MAX;  // what a bin may hold from then on
+
 namespace hz3 {
+
+inline void on_thread_begin(ThreadCache& cache) {
+  ++g_asked.thread_begin;
+  CHECK(!any_lock_held(), "on_thread_begin with a lock held");
+  cache.budget = std::uint64_t{1} << 20;
+}
+
+inline void on_thread_end(ThreadCache& cache) {
+  ++g_asked.thread_end;
+  CHECK(!any_lock_held(), "on_thread_end with a lock held");
+  for (const Bin& bin : cache.bins)
+    CHECK(count_of(bin) == 0, "a bin of an ended thread is not empty");
+}
+
+inline void on_budget_short(ThreadCache&) {
+  ++g_asked.budget_short;
+  CHECK(!any_lock_held(), "on_budget_short with a lock held");
+}
+
+inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c) {
+  ++g_asked.full;
+  CHECK(!any_lock_held(), "limit_when_full with a lock held");
+  CHECK(cache.bins[c].room == 0, "limit_when_full of a bin with room for %u", cache.bins[c].room);
+  return g_limit_when_full;
+}
+
+inline void on_give_back(ThreadCache&) {
+  CHECK(g_asked.give_back == g_asked.gave_back, "on_give_back twice");
+  ++g_asked.give_back;
+  CHECK(!any_lock_held(), "on_give_back with a lock held");
+}
+
+inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
+  ++g_asked.gave_back;
+  CHECK(g_asked.give_back == g_asked.gave_back, "on_gave_back alone");
+  CHECK(!any_lock_held(), "on_gave_back with a lock held");
+  CHECK(blocks > 0, "on_gave_back of nothing");
+  CHECK(count_of(cache.bins[c]) <= g_limit_when_full, "%u blocks in a bin that may hold %u",
+        count_of(cache.bins[c]), g_limit_when_full);
+}
 
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.refill;
@@ -81,6 +124,11 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
   CHECK(is_held(shard.lock), "on_segment_empty without the shard's lock");
   CHECK(is_empty(segment), "on_segment_empty with %u pages free", segment.free_pages);
   if (g_take_all_back) close_segment(shard, segment);
+}
+
+inline void on_segment_opened(Shard& shard) {
+  ++g_asked.segment_opened;
+  CHECK(is_held(shard.lock), "on_segment_opened without the shard's lock");
 }
 
 inline void on_epoch(ThreadCache& cache) {
@@ -144,6 +192,31 @@ void check_bins() {
         g_asked.overflow, g_asked.run_empty);
   CHECK(g_asked.segment_empty == 0, "a segment became empty although its runs were kept");
   flush_bins(*t_cache, 1, kClasses);
+}
+
+// What a thread took and has not given back is what it holds, bins included, whatever a policy
+// makes of its bins; and a bin obeys the policy.
+void check_lowered_bins() {
+  const std::uint32_t c = class_of(kSize);
+  for (const std::uint32_t limit : {100u, 3u, 1u, 0u}) {
+    g_asked = {};
+    fill_blocks();
+    const auto held = static_cast<std::int32_t>(kMany + count_of(t_cache->bins[c]));
+    CHECK(t_cache->taken[c] == held, "%d blocks taken, %d held", t_cache->taken[c], held);
+    g_limit_when_full = limit;
+    empty_blocks();
+    g_limit_when_full = UINT32_MAX;
+    CHECK(g_asked.full > 0 && g_asked.gave_back > 0 && g_asked.overflow == 0,
+          "full %d times, lowered %d times, %d overflows", g_asked.full, g_asked.gave_back,
+          g_asked.overflow);
+    const std::uint32_t left = count_of(t_cache->bins[c]);
+    CHECK(left <= limit && t_cache->taken[c] == static_cast<std::int32_t>(left),
+          "limit %u: %u blocks left, %d taken", limit, left, t_cache->taken[c]);
+  }
+  flush_bins(*t_cache, 1, kClasses);
+  std::uint64_t outside = 0;
+  for (const Shard& shard : g_shards) outside += shard.outside[c].load();
+  CHECK(outside == 0, "%lu blocks outside of a heap without any", outside);
 }
 
 // Boxes may give runs and segments back at the moment they become empty.
@@ -214,6 +287,8 @@ void check_thread_exit() {
       nullptr);
   pthread_join(thread, nullptr);
   CHECK(g_asked.thread_exit == 1, "one thread ended, the heap asked %d times", g_asked.thread_exit);
+  CHECK(g_asked.thread_begin == 1 && g_asked.thread_end == 1, "a thread began %d times, ended %d",
+        g_asked.thread_begin, g_asked.thread_end);
   pthread_create(
       &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
   pthread_join(thread, nullptr);
@@ -255,6 +330,7 @@ void check_fork() {
 
 int main() {
   hz3_test::check_bins();
+  hz3_test::check_lowered_bins();
   hz3_test::check_boxes_that_act_at_once();
   hz3_test::check_clock();
   hz3_test::check_thread_exit();
