@@ -24,7 +24,7 @@ namespace detail {
   ThreadCache* cache = current_cache();
   if (cache == nullptr) return shared_home();
   tick(*cache);
-  ++cache->taken[c];
+  count_taken(*cache, c, 1);
   return *cache->home;
 }
 

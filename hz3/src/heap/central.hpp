@@ -245,18 +245,19 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
   os::order_stores();  // a forked child goes over the list
   run.free_blocks = block;
   --run.live;
-  count_outside(shard, run.size_class, -1);
   file_run(shard, run);
   if (run.live == 0) on_run_empty(shard, run);
 }
 
 }  // namespace detail
 
-// Returns a batch of live blocks, of any shards, to their runs. Goes over the batch once for every
-// shard it meets, so each shard is locked once however the blocks are mixed.
+// Returns a batch of live blocks of one class, of any shards, to their runs. Goes over the batch
+// once for every shard it meets, so each shard is locked once however the blocks are mixed.
 inline void give_back(Batch batch) {
   while (!batch.empty()) {
     Shard* owner = nullptr;
+    std::uint32_t size_class = 0;
+    std::int32_t blocks = 0;
     Batch others;  // blocks of further shards, for the next round
     while (!batch.empty()) {
       void* block = batch.pop();
@@ -265,12 +266,16 @@ inline void give_back(Batch batch) {
       if (owner == nullptr) {
         owner = segment.owner;
         owner->lock.lock();
+        size_class = run_of(segment, block).size_class;
       }
-      if (segment.owner == owner)
+      if (segment.owner == owner) {
         detail::give_back_one(*owner, segment, block);
-      else
+        ++blocks;
+      } else {
         others.push(block);
+      }
     }
+    detail::count_outside(*owner, size_class, -blocks);
     owner->lock.unlock();
     batch = others;
   }

@@ -38,7 +38,7 @@ struct ThreadCache;
 inline void on_thread_begin(ThreadCache& cache);
 inline void on_thread_end(ThreadCache& cache);
 inline void on_budget_short(ThreadCache& cache);
-inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c);
+inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block);
 inline void on_give_back(ThreadCache& cache);
 inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks);
 inline void on_refill(ThreadCache& cache, std::uint32_t c);

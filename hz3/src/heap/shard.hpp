@@ -53,7 +53,9 @@ struct alignas(64) Shard {
   List<Run> empty[kClasses];
   List<Segment> segments[kSegmentKinds];
   std::atomic<std::uint32_t> outside[kClasses]{};  // blocks of its runs outside: the sum of `live`
-  std::atomic<std::uint64_t> outside_bytes{0};     // the same in bytes, over all classes
+  std::atomic<std::int64_t> outside_bytes{0};      // the same in bytes, over all classes
+  std::int64_t unpublished_bytes = 0;              // of them, not in g_outside_bytes yet
+  std::atomic<std::uint32_t> segment_count{0};     // read without the lock, as a hint
   ShardCollapse collapse{};
 
   bool may_offer(std::uint32_t size_class) const {
@@ -68,6 +70,11 @@ inline SegmentKind kind_of_class(std::uint32_t size_class) {
   return is_medium(size_class) ? SegmentKind::kMedium : SegmentKind::kSmall;
 }
 
+// Bytes of blocks that the runs of all shards have outside, but for kUnpublished a shard: one
+// number to look at for those who only ask whether it is much.
+inline constinit std::atomic<std::int64_t> g_outside_bytes{0};
+inline constexpr std::int64_t kUnpublished = 65536;
+
 namespace detail {
 
 // Under the shard's lock; read without it, as a hint.
@@ -76,9 +83,12 @@ inline void count_outside(Shard& shard, std::uint32_t c, std::int32_t change) {
   n.store(n.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(change),
           std::memory_order_relaxed);
   const std::int64_t bytes = std::int64_t{change} * kSizeClasses[c].size;
-  std::atomic<std::uint64_t>& sum = shard.outside_bytes;
-  sum.store(sum.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(bytes),
-            std::memory_order_relaxed);
+  shard.outside_bytes.store(shard.outside_bytes.load(std::memory_order_relaxed) + bytes,
+                            std::memory_order_relaxed);
+  shard.unpublished_bytes += bytes;
+  if (shard.unpublished_bytes > -kUnpublished && shard.unpublished_bytes < kUnpublished) return;
+  g_outside_bytes.fetch_add(shard.unpublished_bytes, std::memory_order_relaxed);
+  shard.unpublished_bytes = 0;
 }
 
 inline void update_offer(Shard& shard, std::uint32_t c) {
@@ -181,6 +191,7 @@ inline bool open_segment(Shard& shard, SegmentKind kind) {
   if (slot.arena == nullptr) return false;
   Segment& segment = create_segment(slot, &shard, kind);
   shard.segments[static_cast<int>(kind)].push_front(segment);
+  shard.segment_count.fetch_add(1, std::memory_order_relaxed);
   detail::count_free_pages(shard, kind, static_cast<std::int32_t>(kUsablePages));
   on_segment_opened(shard);
   return true;
@@ -190,6 +201,7 @@ inline bool open_segment(Shard& shard, SegmentKind kind) {
 // lock of the owner. Returns whether the purge worked.
 inline bool close_segment(Shard& shard, Segment& segment) {
   shard.segments[static_cast<int>(segment.kind)].remove(segment);
+  shard.segment_count.fetch_sub(1, std::memory_order_relaxed);
   detail::count_free_pages(shard, segment.kind, -static_cast<std::int32_t>(kUsablePages));
   Arena& window = g_arenas.window;
   segment.magic = 0;

@@ -22,6 +22,7 @@ namespace hz3 {
 struct ThreadCache {
   Bin bins[kClasses];
   std::int32_t taken[kClasses];  // blocks the thread took from the store less those it gave back
+  std::int64_t taken_bytes;      // the same in bytes, over all classes
   ThreadCache* previous;         // neighbours in the registry's list
   ThreadCache* next;
   Shard* home;
@@ -54,14 +55,15 @@ constexpr std::uint32_t largest_limit(std::uint32_t c) {
   return by_bytes < by_count ? by_bytes : by_count;
 }
 
-// Where a bin begins. Little where a thread has to earn its budget: the first refill of a bin must
-// not take much more than the one block that was asked for.
 constexpr std::uint32_t smallest_limit(std::uint32_t c) {
-  const std::uint32_t size = kSizeClasses[c].size;
-  const std::uint32_t small = flag::S320_EARNED_BUDGET ? 128 : 1024;
-  const std::uint32_t few = size <= small ? 8 : 2;
+  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
   const std::uint32_t most = largest_limit(c);
   return few < most ? few : most;
+}
+
+// Blocks that a bin asks for when it begins: a thread that needs one should not keep many.
+constexpr std::uint32_t first_wish(std::uint32_t c) {
+  return kSizeClasses[c].size < 1024 ? 1024 / kSizeClasses[c].size : 1;
 }
 
 namespace detail {
@@ -82,9 +84,15 @@ inline constexpr Limits kLimits = make_limits();
 
 }  // namespace detail
 
+// Notes that the thread took blocks from the store, or gave some back (negative).
+inline void count_taken(ThreadCache& cache, std::uint32_t c, std::int32_t blocks) {
+  cache.taken[c] += blocks;
+  cache.taken_bytes += std::int64_t{blocks} * kSizeClasses[c].size;
+}
+
 // Takes the `n` blocks that came last out of a bin, for somebody else.
 inline Batch take_out(ThreadCache& cache, std::uint32_t c, std::uint32_t n) {
-  cache.taken[c] -= static_cast<std::int32_t>(n);
+  count_taken(cache, c, -static_cast<std::int32_t>(n));
   return pop_batch(cache.bins[c], n);
 }
 
@@ -145,16 +153,18 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
 
 // Fills an empty bin from the store and returns one block more; nullptr without memory.
 inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
+  Bin& bin = cache.bins[c];
+  const bool first = bin.limit == 0;
   grow_bin(cache, c);
   on_refill(cache, c);
-  Bin& bin = cache.bins[c];
   std::uint32_t wanted = bin.limit / 2 + 1;
+  if (flag::S320_EARNED_BUDGET && first) wanted = first_wish(c) < wanted ? first_wish(c) : wanted;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
     wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
   const std::uint32_t most = bin.room + 1 < Batch::kMost ? bin.room + 1 : Batch::kMost;
   Batch batch = g_store.take(*cache.home, c, {wanted, most});
   if (batch.empty()) return nullptr;
-  cache.taken[c] += static_cast<std::int32_t>(batch.count());
+  count_taken(cache, c, static_cast<std::int32_t>(batch.count()));
   void* block = batch.pop();
   fill(bin, batch);
   return block;
@@ -162,7 +172,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
 
 // Gives a block straight to the run it came from.
 inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block) {
-  --cache.taken[c];
+  count_taken(cache, c, -1);
   give_back(Batch::of_one(block));
 }
 
@@ -184,7 +194,7 @@ inline void lower_full_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t li
 // or, where a policy says so, after making it smaller.
 inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
-  const std::uint32_t limit = limit_when_full(cache, c);
+  const std::uint32_t limit = limit_when_full(cache, c, block);
   if (limit != UINT32_MAX) return lower_full_bin(cache, c, limit, block);
   if (!grow_bin(cache, c)) {
     on_overflow(cache, c);

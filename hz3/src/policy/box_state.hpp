@@ -17,21 +17,34 @@ struct BinHistory {
   std::uint16_t last_count;  // blocks it held at the last epoch
 };
 
-// Of S301, about a bin.
+// Of S301. Whose memory fell, as a bin that tapers remembers it.
+enum class Fallen : std::uint8_t { kNobody, kThread, kProgram };
+
 struct BinCollapse {
-  std::uint32_t peak;      // the highest level seen since the last refill
-  std::uint32_t epoch;     // of the last taper, its low bits
-  std::uint8_t overflows;  // since the last refill, to two
-  std::uint8_t patience;   // collapses to let pass after a regret
-  std::uint8_t skip;       // of them, still to come
-  bool tapered;            // since the last refill
+  std::uint32_t epoch;  // of the last taper, its low bits
+  Fallen fallen;        // who tapered the bin since its last refill
+};
+
+// How the memory of a thread, or of the program, went up and down. Atomic, because that of the
+// program is everybody's; each number is a hint by itself.
+struct Watch {
+  std::atomic<std::uint64_t> peak{0};       // bytes, the most since the last regret
+  std::atomic<std::uint64_t> regretted{0};  // the peak of the last collapse that was regretted
+  std::atomic<std::uint32_t> regret_epoch{0};
+  std::atomic<std::uint32_t> pause{0};  // epochs for which collapses are let pass from then on
+};
+
+struct ThreadCollapse {
+  BinCollapse bins[kClasses];
+  Watch own;
+  std::uint64_t peak;  // that the last taper started from
+  bool now;            // the thread is giving back blocks of a tapered bin
 };
 
 struct BoxState {
-  BinHistory history[kClasses];        // S58
-  BinCollapse bin_collapse[kClasses];  // S301
-  std::uint64_t granted;               // S320: bytes of the pool that the thread holds
-  bool collapsing;                     // S301: the thread is giving back blocks of a tapered bin
+  BinHistory history[kClasses];  // S58
+  ThreadCollapse collapse;       // S301
+  std::uint64_t granted;         // S320: bytes of the pool that the thread holds
 };
 
 // What boxes remember about a shard, in the shard, guarded by its lock.

@@ -19,8 +19,8 @@ namespace hz3 {
 
 namespace detail {
 
-inline constexpr std::uint64_t kFirst = std::uint64_t{64} << 10;
-inline constexpr std::uint64_t kByVisit = 256;
+inline constexpr std::uint64_t kFirst = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t kByVisit = 1024;
 
 // Bytes that threads hold of the pool.
 inline constinit std::atomic<std::uint64_t> g_granted{0};

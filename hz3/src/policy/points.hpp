@@ -24,8 +24,8 @@ inline void on_thread_end(ThreadCache& cache) { return_budget(cache); }  // S320
 
 inline void on_budget_short(ThreadCache& cache) { claim_earned(cache); }  // S320
 
-inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c) {
-  return taper(cache, c);  // S301
+inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block) {
+  return taper(cache, c, block);  // S301
 }
 
 inline void on_give_back(ThreadCache& cache) { begin_giving_back(cache); }  // S301

@@ -1,25 +1,29 @@
-// Box S301. Release on collapse: when a thread's frees far outrun its mallocs, memory goes back to
-// the system inside the slow path that saw it. No thread, no timer: at the end of a burst nobody
-// may ever call again.
+// Box S301. Release on collapse: when frees far outrun mallocs, memory goes back to the system
+// inside the slow path that saw it. No thread, no timer: at the end of a burst nobody may ever call
+// again.
 //
-// *Bins taper.* A bin that overflows twice with no refill in between belongs to a thread that only
-// frees. Once the blocks of that class it still has to free (its *level*) are down to half of
-// their peak, the bin may hold half of the level and is left half full, so that it overflows again
-// after a quarter of the level has come. A collapse from n blocks to none takes about 4 ln n
-// visits, and ends with an empty bin: a block cached for nobody would pin its run. The level of a
-// thread that frees its own blocks is what it took and did not give back. One that frees the blocks
-// of others has taken none; its level is what the runs of all shards have outside, less what its
-// own bin holds.
+// *What a collapse is.* A thread that frees its own blocks holds half of what it held at its peak,
+// or less; or the program does. Both are known in slow paths: what a thread took and did not
+// give back, and what the runs of all shards have outside. A steady program never gets here. A
+// thread is judged by itself only while the blocks it frees are of its own shard; one that frees
+// what others allocated is judged by the program.
+//
+// *Bins taper.* In a collapse a bin that is full may hold half of the blocks of its class that are
+// still to be freed (its *level*) and is left half full, so that it is full again after a quarter
+// of the level has come. From n blocks to none takes about 4 ln n visits and ends with an empty
+// bin: a block cached for nobody would pin its run.
 //
 // *Pages go at once.* While a bin tapers, a run that becomes empty is released; a segment that
-// becomes wholly free is closed; free pages between live ones go in sweeps, each after an eighth of
-// the shard has become free, so that ranges have grown together by then.
+// becomes wholly free is closed; free pages between live ones go in sweeps, when so much of the
+// shard has become free that ranges have grown together. When a thread or the program is all but
+// empty, its bins are emptied and the last page goes.
 //
 // *Regret.* A program that frees everything and allocates it again a moment later should keep it.
-// Whether it will is not known beforehand, so the price is bounded as in renting skis: a refill
-// within kSoon epochs of a taper, or a segment opened so soon after one was closed, is regretted,
-// and each regret doubles how many tapers are let pass, or how many free segments the shard keeps.
-// After kLongAgo epochs without regret all is forgotten.
+// Whether it will is not known beforehand, so the price is bounded as in renting skis. A refill of
+// a tapered bin within kSoon epochs is regretted: what is held now counts as the peak, and the
+// thread lets collapses pass for a while, twice as long each time, unless one is twice as large as
+// the one that was regretted. A segment opened so soon after one was closed doubles the free
+// segments that the shard keeps. After kLongAgo epochs all is forgotten.
 //
 // Everything is kept by thread, on its slow paths, or by shard, under its lock.
 #pragma once
@@ -38,44 +42,116 @@ inline constinit CollapseStats g_collapse_stats;
 
 namespace detail {
 
-inline constexpr std::uint32_t kSoon = 5;       // epochs
-inline constexpr std::uint32_t kLongAgo = 100;  // epochs
-inline constexpr std::uint32_t kMostPatience = 127;
-inline constexpr std::uint32_t kMostKept = 32;    // segments
-inline constexpr std::uint32_t kLeastSweep = 16;  // pages
-inline constexpr std::uint64_t kNothing = 16384;  // bytes
-inline constexpr std::uint64_t kLittle = 64;      // of the peak, one part
+inline constexpr std::uint32_t kSoon = 5;           // epochs
+inline constexpr std::uint32_t kLongAgo = 100;      // epochs
+inline constexpr std::uint32_t kFirstPause = 4;     // epochs
+inline constexpr std::uint32_t kLongestPause = 64;  // epochs
+inline constexpr std::uint32_t kMostKept = 32;      // segments
+inline constexpr std::uint32_t kLeastSweep = 16;    // pages
+inline constexpr std::uint64_t kNothing = 16384;    // bytes
+inline constexpr std::uint64_t kFallen = 2;         // one part of the peak: a collapse
+inline constexpr std::uint64_t kLittle = 64;        // one part of the peak: all but nothing
+inline constexpr std::uint64_t kWorth = std::uint64_t{128} << 10;  // bytes a collapse must be about
 
 inline std::uint32_t epochs_since(std::uint32_t then) {
   return static_cast<std::uint32_t>(current_epoch()) - then;
 }
 
-// Blocks of a class that the runs of all shards have outside.
-inline std::uint32_t outside_of_all_shards(std::uint32_t c) {
+// Bytes of blocks that the runs of all shards have outside: about, in one look, and exactly.
+inline std::uint64_t about_outside() {
+  const std::int64_t bytes = g_outside_bytes.load(std::memory_order_relaxed);
+  return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
+}
+
+inline std::uint64_t exactly_outside() {
+  std::int64_t sum = 0;
+  for (const Shard& shard : g_shards) sum += shard.outside_bytes.load(std::memory_order_relaxed);
+  return sum > 0 ? static_cast<std::uint64_t>(sum) : 0;
+}
+
+// Blocks of a class that they have outside.
+inline std::uint32_t outside_blocks(std::uint32_t c) {
   std::uint32_t sum = 0;
   for (const Shard& shard : g_shards) sum += shard.outside[c].load(std::memory_order_relaxed);
   return sum;
 }
 
-// Blocks of a class that the thread still has to free, as far as can be known, and how many times
-// as many its bin may not hold: other threads that free the blocks of others see the same level.
-struct Level {
-  std::uint32_t blocks;
-  std::uint32_t share;
+inline constinit Watch
+    g_program;  // its peak is the most that was outside when a segment was opened
+
+inline void note_peak(Watch& watch, std::uint64_t bytes) {
+  if (bytes > watch.peak.load(std::memory_order_relaxed))
+    watch.peak.store(bytes, std::memory_order_relaxed);
+}
+
+// The peak from which memory fell to `bytes` if that is a collapse, 0 if not, or if one like it was
+// regretted not long ago.
+inline std::uint64_t fallen_from(const Watch& watch, std::uint64_t bytes) {
+  const std::uint64_t peak = watch.peak.load(std::memory_order_relaxed);
+  if (peak < kWorth || bytes > peak / kFallen) return 0;
+  const std::uint32_t pause = watch.pause.load(std::memory_order_relaxed);
+  if (pause > 0 && peak <= 2 * watch.regretted.load(std::memory_order_relaxed) &&
+      epochs_since(watch.regret_epoch.load(std::memory_order_relaxed)) <= pause)
+    return 0;
+  return peak;
+}
+
+inline void regret(Watch& watch, std::uint64_t bytes, std::uint64_t peak) {
+  g_collapse_stats.regrets.add(1);
+  const bool long_ago = epochs_since(watch.regret_epoch.load(std::memory_order_relaxed)) > kLongAgo;
+  const std::uint32_t pause = watch.pause.load(std::memory_order_relaxed);
+  watch.pause.store(long_ago || pause == 0  ? kFirstPause
+                    : pause < kLongestPause ? 4 * pause
+                                            : kLongestPause,
+                    std::memory_order_relaxed);
+  watch.regret_epoch.store(static_cast<std::uint32_t>(current_epoch()), std::memory_order_relaxed);
+  watch.regretted.store(peak, std::memory_order_relaxed);
+  watch.peak.store(bytes, std::memory_order_relaxed);
+}
+
+inline std::uint64_t own_bytes(const ThreadCache& cache) {
+  return cache.taken_bytes > 0 ? static_cast<std::uint64_t>(cache.taken_bytes) : 0;
+}
+
+// Whether the blocks that the thread frees come from its own shard, by the look of this one and of
+// the one before.
+inline bool frees_its_own(const ThreadCache& cache, std::uint32_t c, const void* block) {
+  const Bin& bin = cache.bins[c];
+  if (cache.taken[c] < static_cast<std::int32_t>(count_of(bin))) return false;
+  return segment_of(block).owner == cache.home &&
+         (bin.blocks == nullptr || segment_of(bin.blocks).owner == cache.home);
+}
+
+// A collapse as a thread sees it in one class: whose, from what peak, and how many blocks the bin
+// may hold.
+struct Collapse {
+  Fallen whose = Fallen::kNobody;
+  std::uint64_t peak = 0;
+  std::uint32_t limit = 0;
 };
 
-inline Level level_of(const ThreadCache& cache, std::uint32_t c) {
-  const std::uint32_t held = count_of(cache.bins[c]);
-  if (cache.taken[c] >= static_cast<std::int32_t>(held))
-    return {static_cast<std::uint32_t>(cache.taken[c]) - held, 2};
-  const std::uint32_t outside = outside_of_all_shards(c);
-  return {outside > held ? outside - held : 0, 8};
+inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* block) {
+  const std::uint64_t own_peak = fallen_from(cache.boxes.collapse.own, own_bytes(cache));
+  const std::uint64_t program_peak = fallen_from(g_program, about_outside());
+  if (own_peak == 0 && program_peak == 0) return {};
+  const auto held = static_cast<std::int32_t>(count_of(cache.bins[c]));
+  const std::int32_t owed = cache.taken[c] - held;  // by this thread, of what it took itself
+  const std::uint32_t half = static_cast<std::uint32_t>(owed > 0 ? owed : 0) / 2;
+  if (frees_its_own(cache, c, block)) {
+    if (own_peak > 0) return {Fallen::kThread, own_peak, half};
+    return {Fallen::kProgram, program_peak, half};
+  }
+  if (program_peak == 0) return {};
+  // Others free the same blocks, and hold some that nobody will: a smaller part.
+  const std::int64_t outside = std::int64_t{outside_blocks(c)} - held;
+  const auto eighth = static_cast<std::uint32_t>(outside > 0 ? outside / 8 : 0);
+  return {Fallen::kProgram, program_peak, owed >= 0 && half < eighth ? half : eighth};
 }
 
 // Whether this thread is giving back because of a collapse, as far as the runs it meets know.
 inline bool collapsing() {
   const ThreadCache* cache = t_cache;
-  return is_real(cache) && cache->boxes.collapsing;
+  return is_real(cache) && cache->boxes.collapse.now;
 }
 
 // Purges what lies free between live pages, if enough of the shard has become free since the last
@@ -84,12 +160,10 @@ inline void sweep(Shard& shard, std::uint32_t least) {
   ShardCollapse& state = shard.collapse;
   if (state.freed_pages.load(std::memory_order_relaxed) < least) return;
   state.freed_pages.store(0, std::memory_order_relaxed);
-  state.segments = 0;
   CollapseStats& stats = g_collapse_stats;
   stats.sweeps.add(1);
   for (List<Segment>& list : shard.segments) {
     for (Segment* s = list.front(); s != nullptr; s = s->next) {
-      ++state.segments;
       if (is_empty(*s)) continue;
       PurgeBudget budget;
       const PurgeCount count = purge_segment(shard, *s, budget);
@@ -100,48 +174,42 @@ inline void sweep(Shard& shard, std::uint32_t least) {
   }
 }
 
+// One part in `parts` of the pages of the shard's segments, at least `least`.
+inline std::uint32_t part_of_pages(const Shard& shard, std::uint32_t parts, std::uint32_t least) {
+  const std::uint32_t pages =
+      shard.segment_count.load(std::memory_order_relaxed) * kPagesPerSegment / parts;
+  return pages > least ? pages : least;
+}
+
 }  // namespace detail
 
 // At on_refill.
 inline void end_taper(ThreadCache& cache, std::uint32_t c) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  BinCollapse& bin = cache.boxes.bin_collapse[c];
-  bin.overflows = 0;
-  bin.peak = 0;
-  if (!bin.tapered) return;
-  bin.tapered = false;
-  const std::uint32_t since = detail::epochs_since(bin.epoch);
-  if (since > detail::kLongAgo) {
-    bin.patience = bin.skip = 0;
-  } else if (since <= detail::kSoon) {
-    bin.patience = static_cast<std::uint8_t>(
-        bin.patience < detail::kMostPatience / 2 ? bin.patience * 2 + 1 : detail::kMostPatience);
-    bin.skip = bin.patience;
-    g_collapse_stats.regrets.add(1);
-  }
+  ThreadCollapse& state = cache.boxes.collapse;
+  detail::note_peak(state.own, detail::own_bytes(cache));
+  BinCollapse& bin = state.bins[c];
+  const Fallen fallen = bin.fallen;
+  bin.fallen = Fallen::kNobody;
+  if (fallen == Fallen::kNobody || detail::epochs_since(bin.epoch) > detail::kSoon) return;
+  if (fallen == Fallen::kThread)
+    detail::regret(state.own, detail::own_bytes(cache), state.peak);
+  else
+    detail::regret(detail::g_program, detail::about_outside(), state.peak);
 }
 
-// At limit_when_full: how many blocks the bin may hold from now on; UINT32_MAX leaves it alone.
-inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c) {
+// At limit_when_full, when `block` is freed: how many blocks the bin may hold from now on;
+// UINT32_MAX leaves it alone.
+inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c, const void* block) {
   if constexpr (!flag::S301_COLLAPSE) return UINT32_MAX;
-  BinCollapse& bin = cache.boxes.bin_collapse[c];
-  const auto [level, share] = detail::level_of(cache, c);
-  if (level > bin.peak) bin.peak = level;
-  if (bin.overflows < 2) {
-    ++bin.overflows;
-    return UINT32_MAX;
-  }
-  if (level > bin.peak / 2) return UINT32_MAX;
-  if (bin.skip > 0) {  // this collapse is let pass: one was regretted not long ago
-    --bin.skip;
-    bin.overflows = 0;
-    bin.peak = level;
-    return UINT32_MAX;
-  }
-  bin.tapered = true;
-  bin.epoch = static_cast<std::uint32_t>(current_epoch());
+  ThreadCollapse& state = cache.boxes.collapse;
+  detail::note_peak(state.own, detail::own_bytes(cache));
+  const detail::Collapse seen = detail::look(cache, c, block);
+  if (seen.whose == Fallen::kNobody) return UINT32_MAX;
+  state.peak = seen.peak;
+  state.bins[c] = {static_cast<std::uint32_t>(current_epoch()), seen.whose};
   g_collapse_stats.tapers.add(1);
-  return level / share;
+  return seen.limit;
 }
 
 namespace detail {
@@ -151,39 +219,23 @@ inline void release_earlier_runs(Shard& shard, std::uint32_t c) {
   g_collapse_stats.runs_released.add(release_empty_runs(shard, c, reason_of_class(c)));
 }
 
-// Bytes of blocks that the runs of all shards have outside.
-inline std::uint64_t outside_bytes() {
-  std::uint64_t sum = 0;
-  for (const Shard& shard : g_shards) sum += shard.outside_bytes.load(std::memory_order_relaxed);
-  return sum;
-}
-
-// The most that was outside when a segment was opened, since the heap was last all but empty.
-inline constinit std::atomic<std::uint64_t> g_peak_outside{0};
-
-inline void note_outside() {
-  const std::uint64_t now = outside_bytes();
-  if (now > g_peak_outside.load(std::memory_order_relaxed))
-    g_peak_outside.store(now, std::memory_order_relaxed);
-}
-
 // Whether the program has freed about all it ever had. Each time that is so the peak counts for
 // half, so a program that goes on with little is asked a few times only.
 inline bool program_is_empty() {
-  const std::uint64_t peak = g_peak_outside.load(std::memory_order_relaxed);
-  if (outside_bytes() > peak / kLittle) return false;
-  g_peak_outside.store(peak / 2, std::memory_order_relaxed);
+  const std::uint64_t peak = g_program.peak.load(std::memory_order_relaxed);
+  if (peak < kWorth || about_outside() > peak / kLittle + kShards * kUnpublished) return false;
+  if (exactly_outside() > peak / kLittle) return false;
+  g_program.peak.store(peak / 2, std::memory_order_relaxed);
   return true;
 }
 
 // Whether the thread has freed about all it ever took.
 inline bool thread_is_empty(const ThreadCache& cache) {
-  std::int64_t bytes = 0;
-  for (std::uint32_t c = 1; c < kClasses; ++c) {
-    const std::int32_t user = cache.taken[c] - static_cast<std::int32_t>(count_of(cache.bins[c]));
-    bytes += std::int64_t{user} * kSizeClasses[c].size;
-  }
-  return bytes <= static_cast<std::int64_t>(kNothing);
+  std::int64_t held = 0;
+  for (std::uint32_t c = 1; c < kClasses; ++c)
+    held += std::int64_t{count_of(cache.bins[c])} * kSizeClasses[c].size;
+  return cache.taken_bytes >= held &&
+         cache.taken_bytes - held <= static_cast<std::int64_t>(kNothing);
 }
 
 // A class is at its end for this thread: nothing of it stays behind anywhere, and what became free
@@ -193,12 +245,12 @@ inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
   if (last) flush_bins(cache, 1, kClasses);
   for (Shard& shard : g_shards) {
     const bool offers = shard.may_offer(c);
+    const std::uint32_t least = last ? 1 : part_of_pages(shard, 2048, kLeastSweep);
     const std::uint32_t freed = shard.collapse.freed_pages.load(std::memory_order_relaxed);
-    if (!offers && freed < (last ? 1 : kLeastSweep)) continue;
+    if (!offers && freed < least) continue;
     os::LockGuard guard(shard.lock);
     if (offers) release_earlier_runs(shard, c);
-    const std::uint32_t quarter = shard.collapse.segments / 4;
-    sweep(shard, last ? 1 : quarter > kLeastSweep ? quarter : kLeastSweep);
+    sweep(shard, least);
   }
 }
 
@@ -207,7 +259,7 @@ inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
 // Around what a bin gives back when a policy shrank it: the runs and pages that become free
 // meanwhile are released.
 inline void begin_giving_back(ThreadCache& cache) {
-  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapsing = true;
+  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapse.now = true;
 }
 
 inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
@@ -222,7 +274,7 @@ inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t b
     os::LockGuard guard(cache.home->lock);
     detail::release_earlier_runs(*cache.home, c);
   }
-  cache.boxes.collapsing = false;
+  cache.boxes.collapse.now = false;
 }
 
 // At on_run_empty, under the shard's lock.
@@ -240,8 +292,7 @@ inline void sweep_when_much_is_free(Shard& shard, std::uint32_t pages) {
   state.freed_pages.store(state.freed_pages.load(std::memory_order_relaxed) + pages,
                           std::memory_order_relaxed);
   if (!detail::collapsing() || state.kept > 0) return;
-  const std::uint32_t eighth = state.segments * (kPagesPerSegment / 8);
-  detail::sweep(shard, eighth > kPagesPerSegment ? eighth : kPagesPerSegment);
+  detail::sweep(shard, detail::part_of_pages(shard, 8, kPagesPerSegment));
 }
 
 // At on_segment_empty, under the shard's lock.
@@ -268,7 +319,7 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
 // At on_segment_opened, under the shard's lock.
 inline void regret_closing(Shard& shard) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  detail::note_outside();
+  detail::note_peak(detail::g_program, detail::about_outside());
   ShardCollapse& state = shard.collapse;
   if (!state.closed) return;
   state.closed = false;

@@ -68,7 +68,8 @@ inline void on_budget_short(ThreadCache&) {
   CHECK(!any_lock_held(), "on_budget_short with a lock held");
 }
 
-inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c) {
+inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block) {
+  CHECK(run_of(segment_of(block), block).size_class == c, "a block of another class");
   ++g_asked.full;
   CHECK(!any_lock_held(), "limit_when_full with a lock held");
   CHECK(cache.bins[c].room == 0, "limit_when_full of a bin with room for %u", cache.bins[c].room);
