@@ -69,6 +69,7 @@ inline void rebuild_segment(Shard& shard, Segment& segment) {
       recount_run(segment, run);
       run.state = RunState::kNone;
       file_run(shard, run);
+      count_outside(shard, c, run.live);
       page += kSizeClasses[c].pages;
       continue;
     }
@@ -81,6 +82,7 @@ inline void rebuild_segment(Shard& shard, Segment& segment) {
   }
   segment.free_pages = segment.free_bits.count();
   shard.segments[static_cast<int>(segment.kind)].push_front(segment);
+  shard.segment_count.fetch_add(1, std::memory_order_relaxed);
   count_free_pages(shard, segment.kind, static_cast<std::int32_t>(segment.free_pages));
 }
 
@@ -91,6 +93,9 @@ inline void rebuild_shard(Shard& shard) {
   for (List<Segment>& list : shard.segments) list = {};
   for (auto& offers : shard.offers) offers.store(0, std::memory_order_relaxed);
   for (auto& pages : shard.free_pages) pages.store(0, std::memory_order_relaxed);
+  for (auto& blocks : shard.outside) blocks.store(0, std::memory_order_relaxed);
+  shard.outside_bytes.store(0, std::memory_order_relaxed);
+  shard.segment_count.store(0, std::memory_order_relaxed);
   const ArenaSet& set = g_arenas;
   for (std::size_t slot = set.used_first; slot < set.used_end; ++slot) {
     if (kind_of(set.window.table[slot]) != SlotKind::kSegment) continue;
@@ -133,10 +138,14 @@ inline void repair_large_cache_in_child() {
 
 // After the arenas' repair.
 inline void repair_shards_in_child() {
+  std::int64_t outside = 0;
   for (Shard& shard : g_shards) {
     shard.threads.store(0, std::memory_order_relaxed);
     if (shard.lock.reset()) rebuild_shard(shard);
+    outside += shard.outside_bytes.load(std::memory_order_relaxed);
+    shard.unpublished_bytes = 0;
   }
+  g_outside_bytes.store(outside, std::memory_order_relaxed);
 }
 
 }  // namespace detail

@@ -39,14 +39,6 @@ inline void grant(ThreadCache& cache, std::uint64_t bytes) {
 
 }  // namespace detail
 
-// When a thread gets its cache.
-inline void begin_budget(ThreadCache& cache) {
-  if constexpr (flag::S320_EARNED_BUDGET)
-    detail::grant(cache, detail::kFirst);
-  else
-    cache.budget = knob::value(knob::Name::thread_cache_bytes);
-}
-
 // At on_budget_short: a bin wants to grow and the thread's budget does not cover it.
 inline void claim_earned(ThreadCache& cache) {
   if constexpr (!flag::S320_EARNED_BUDGET) return;
@@ -54,6 +46,14 @@ inline void claim_earned(ThreadCache& cache) {
   const std::uint64_t most = knob::value(knob::Name::thread_cache_bytes);
   if (earned > most) earned = most;
   if (earned > cache.boxes.granted) detail::grant(cache, earned - cache.boxes.granted);
+}
+
+// When a thread gets its cache.
+inline void begin_budget(ThreadCache& cache) {
+  if constexpr (flag::S320_EARNED_BUDGET)
+    claim_earned(cache);
+  else
+    cache.budget = knob::value(knob::Name::thread_cache_bytes);
 }
 
 // When a thread has ended and its bins are empty.

@@ -3,10 +3,11 @@
 // again.
 //
 // *What a collapse is.* A thread that frees its own blocks holds half of what it held at its peak,
-// or less; or the program does. Both are known in slow paths: what a thread took and did not
-// give back, and what the runs of all shards have outside. A steady program never gets here. A
+// or less; or the program holds a third. Both are known in slow paths: what a thread took and did
+// not give back, and what the runs of all shards have outside. A steady program never gets here. A
 // thread is judged by itself only while the blocks it frees are of its own shard; one that frees
-// what others allocated is judged by the program.
+// what others allocated is judged by the program, whose memory goes up and down more while nothing
+// ends.
 //
 // *Bins taper.* In a collapse a bin that is full may hold half of the blocks of its class that are
 // still to be freed (its *level*) and is left half full, so that it is full again after a quarter
@@ -49,8 +50,9 @@ inline constexpr std::uint32_t kLongestPause = 64;  // epochs
 inline constexpr std::uint32_t kMostKept = 32;      // segments
 inline constexpr std::uint32_t kLeastSweep = 16;    // pages
 inline constexpr std::uint64_t kNothing = 16384;    // bytes
-inline constexpr std::uint64_t kFallen = 2;         // one part of the peak: a collapse
-inline constexpr std::uint64_t kLittle = 64;        // one part of the peak: all but nothing
+inline constexpr std::uint64_t kThreadFallen = 2;   // one part of the peak is a collapse
+inline constexpr std::uint64_t kProgramFallen = 3;
+inline constexpr std::uint64_t kLittle = 64;  // one part of the peak: all but nothing
 inline constexpr std::uint64_t kWorth = std::uint64_t{128} << 10;  // bytes a collapse must be about
 
 inline std::uint32_t epochs_since(std::uint32_t then) {
@@ -86,9 +88,9 @@ inline void note_peak(Watch& watch, std::uint64_t bytes) {
 
 // The peak from which memory fell to `bytes` if that is a collapse, 0 if not, or if one like it was
 // regretted not long ago.
-inline std::uint64_t fallen_from(const Watch& watch, std::uint64_t bytes) {
+inline std::uint64_t fallen_from(const Watch& watch, std::uint64_t bytes, std::uint64_t parts) {
   const std::uint64_t peak = watch.peak.load(std::memory_order_relaxed);
-  if (peak < kWorth || bytes > peak / kFallen) return 0;
+  if (peak < kWorth || bytes > peak / parts) return 0;
   const std::uint32_t pause = watch.pause.load(std::memory_order_relaxed);
   if (pause > 0 && peak <= 2 * watch.regretted.load(std::memory_order_relaxed) &&
       epochs_since(watch.regret_epoch.load(std::memory_order_relaxed)) <= pause)
@@ -131,8 +133,9 @@ struct Collapse {
 };
 
 inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* block) {
-  const std::uint64_t own_peak = fallen_from(cache.boxes.collapse.own, own_bytes(cache));
-  const std::uint64_t program_peak = fallen_from(g_program, about_outside());
+  const std::uint64_t own_peak =
+      fallen_from(cache.boxes.collapse.own, own_bytes(cache), kThreadFallen);
+  const std::uint64_t program_peak = fallen_from(g_program, about_outside(), kProgramFallen);
   if (own_peak == 0 && program_peak == 0) return {};
   const auto held = static_cast<std::int32_t>(count_of(cache.bins[c]));
   const std::int32_t owed = cache.taken[c] - held;  // by this thread, of what it took itself

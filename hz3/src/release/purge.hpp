@@ -12,6 +12,7 @@
 #pragma once
 
 #include "heap/shard.hpp"
+#include "os/purge_many.hpp"
 
 namespace hz3 {
 
@@ -78,21 +79,55 @@ inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std:
   }
 }
 
+inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& budget,
+                        PurgeCount& count) {
+  segment.dirty_bits.clear(range.first, range.end - range.first);
+  budget.pages -= range.dirty;
+  count.pages += range.dirty;
+}
+
+inline void purge_range(Segment& segment, const PageRange& range, PurgeBudget& budget,
+                        PurgeCount& count) {
+  --budget.calls;
+  ++count.calls;
+  if (os::purge(page_address(segment, range.first), (range.end - range.first) * os::kPageSize))
+    note_purged(segment, range, budget, count);
+  else
+    ++count.refused;
+}
+
 inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
   for (std::uint32_t page = kHeaderPages; !budget.spent();) {
     const PageRange range = next_purgeable(segment, page, budget.pages);
     if (range.first == kPagesPerSegment) return;
-    const std::uint32_t pages = range.end - range.first;
-    --budget.calls;
-    ++count.calls;
-    if (os::purge(page_address(segment, range.first), pages * os::kPageSize)) {
-      segment.dirty_bits.clear(range.first, pages);
-      budget.pages -= range.dirty;
-      count.pages += range.dirty;
-    } else {
-      ++count.refused;
-    }
+    purge_range(segment, range, budget, count);
     page = range.end;
+  }
+}
+
+// Box S304. As purge_ranges, with one system call for many ranges where the system can.
+inline void purge_ranges_together(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
+  PageRange ranges[os::kMostRanges];
+  iovec places[os::kMostRanges];
+  std::uint32_t page = kHeaderPages;
+  while (!budget.spent()) {
+    std::uint32_t n = 0;
+    for (std::uint32_t pages = budget.pages; n < os::kMostRanges && pages > 0; ++n) {
+      ranges[n] = next_purgeable(segment, page, pages);
+      if (ranges[n].first == kPagesPerSegment) break;
+      pages -= ranges[n].dirty;
+      page = ranges[n].end;
+      places[n] = {page_address(segment, ranges[n].first),
+                   (ranges[n].end - ranges[n].first) * os::kPageSize};
+    }
+    if (n == 0) return;
+    std::uint32_t done = 0;
+    if (n > 1) {
+      done = os::purge_many(places, n);
+      if (done > 0) --budget.calls, ++count.calls;
+      for (std::uint32_t i = 0; i < done; ++i) note_purged(segment, ranges[i], budget, count);
+    }
+    for (; done < n && !budget.spent(); ++done) purge_range(segment, ranges[done], budget, count);
   }
 }
 
@@ -104,7 +139,10 @@ inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& bud
   PurgeCount count;
   if (budget.spent()) return count;
   if (!is_empty(segment)) {
-    detail::purge_ranges(segment, budget, count);
+    if constexpr (flag::S304_BATCHED_PURGE)
+      detail::purge_ranges_together(segment, budget, count);
+    else
+      detail::purge_ranges(segment, budget, count);
     return count;
   }
   if (budget.pages < kUsablePages) return count;
