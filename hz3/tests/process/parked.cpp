@@ -1,0 +1,219 @@
+// parked: what a program keeps when it has freed all, or nearly all, and its threads live on. The
+// amounts are of resident memory less the test's own, which it maps before the first look.
+//   - threads that freed what they had allocated; threads that freed what others had; many threads;
+//     small, medium and mixed blocks
+//   - survivors keep their contents while pages around them go back
+//   - a program that frees all and allocates it again keeps its pages: not every round faults anew
+//   - what the system refused to take goes back later
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "../support/check.h"
+#include "../support/mapped.h"
+#include "../support/resources.h"
+#include "../support/rng.h"
+
+namespace {
+
+std::atomic<bool> g_refuse{false};
+
+using Syscall = long (*)(long, ...);
+Syscall system_call() {
+  static const auto function = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
+  return function;
+}
+
+}  // namespace
+
+// The allocator calls these two instead of libc's.
+extern "C" int madvise(void* p, size_t bytes, int advice) noexcept {
+  if (g_refuse.load() && advice == MADV_DONTNEED) {
+    errno = EINVAL;
+    return -1;
+  }
+  return static_cast<int>(system_call()(SYS_madvise, p, bytes, advice));
+}
+
+extern "C" long syscall(long number, ...) noexcept {
+  constexpr long kProcessMadvise = 440;
+  va_list list;
+  va_start(list, number);
+  long a[6];
+  for (long& argument : a) argument = va_arg(list, long);
+  va_end(list);
+  if (g_refuse.load() && number == kProcessMadvise) {
+    errno = EINVAL;
+    return -1;
+  }
+  return system_call()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+namespace {
+
+using namespace hz3_test;
+
+constexpr int kMostThreads = 64;
+
+struct Scene {
+  const char* name;
+  int threads;
+  size_t blocks;  // a thread
+  size_t smallest, largest;
+  bool others;        // a thread frees what the next one allocated
+  size_t keep_every;  // 0: nothing is kept
+  size_t most_kib;    // may stay, survivors included
+};
+
+struct Stage {
+  const Scene* scene;
+  void** blocks;  // of all threads
+  size_t* sizes;
+  pthread_barrier_t barrier;
+};
+
+unsigned char pattern_of(const void* block) {
+  return static_cast<unsigned char>(reinterpret_cast<uintptr_t>(block) >> 4);
+}
+
+void check_block(const Scene& scene, const void* block, size_t size) {
+  const auto* bytes = static_cast<const unsigned char*>(block);
+  for (size_t i = 0; i < size; ++i) {
+    if (bytes[i] == pattern_of(block)) continue;
+    CHECK(false, "%s: a live block of %zu bytes was changed at %zu", scene.name, size, i);
+    return;
+  }
+}
+
+struct Task {
+  Stage* stage;
+  int index;
+};
+
+void* run_thread(void* argument) {
+  const auto& [stage, index] = *static_cast<Task*>(argument);
+  const Scene& scene = *stage->scene;
+  Rng rng(static_cast<uint64_t>(index) + 1);
+  const size_t first = static_cast<size_t>(index) * scene.blocks;
+  for (size_t i = first; i < first + scene.blocks; ++i) {
+    stage->sizes[i] = scene.smallest + rng.below(scene.largest - scene.smallest + 1);
+    stage->blocks[i] = malloc(stage->sizes[i]);
+    memset(stage->blocks[i], pattern_of(stage->blocks[i]), stage->sizes[i]);
+  }
+  pthread_barrier_wait(&stage->barrier);
+  const int whose = scene.others ? (index + 1) % scene.threads : index;
+  const size_t mine = static_cast<size_t>(whose) * scene.blocks;
+  for (size_t i = scene.blocks; i > 1; --i) {  // in random order
+    const size_t a = mine + i - 1, b = mine + rng.below(i);
+    void* block = stage->blocks[a];
+    stage->blocks[a] = stage->blocks[b], stage->blocks[b] = block;
+    const size_t size = stage->sizes[a];
+    stage->sizes[a] = stage->sizes[b], stage->sizes[b] = size;
+  }
+  for (size_t i = 0; i < scene.blocks; ++i) {
+    if (scene.keep_every != 0 && i % scene.keep_every == 0) continue;
+    check_block(scene, stage->blocks[mine + i], stage->sizes[mine + i]);
+    free(stage->blocks[mine + i]);
+    stage->blocks[mine + i] = nullptr;
+  }
+  pthread_barrier_wait(&stage->barrier);
+  pthread_barrier_wait(&stage->barrier);  // parked in between
+  for (size_t i = 0; i < scene.blocks; ++i) {
+    if (stage->blocks[mine + i] == nullptr) continue;
+    check_block(scene, stage->blocks[mine + i], stage->sizes[mine + i]);
+    free(stage->blocks[mine + i]);
+  }
+  return nullptr;
+}
+
+void play(const Scene& scene) {
+  const size_t all = static_cast<size_t>(scene.threads) * scene.blocks;
+  Stage stage{&scene, map_array<void*>(all), map_array<size_t>(all), {}};
+  memset(stage.blocks, 1, all * sizeof(void*));  // resident before the first look
+  memset(stage.sizes, 1, all * sizeof(size_t));
+  pthread_barrier_init(&stage.barrier, nullptr, static_cast<unsigned>(scene.threads) + 1);
+  const size_t before = resident_kb();
+  static Task tasks[kMostThreads];
+  static pthread_t threads[kMostThreads];
+  for (int i = 0; i < scene.threads; ++i) {
+    tasks[i] = {&stage, i};
+    pthread_create(&threads[i], nullptr, run_thread, &tasks[i]);
+  }
+  pthread_barrier_wait(&stage.barrier);
+  const size_t peak = resident_kb();
+  pthread_barrier_wait(&stage.barrier);
+  const size_t parked = resident_kb();
+  const size_t kept = parked > before ? parked - before : 0;
+  CHECK(kept <= scene.most_kib, "%s: %zu KiB stay of %zu, at most %zu may", scene.name, kept,
+        peak - before, scene.most_kib);
+  pthread_barrier_wait(&stage.barrier);
+  for (int i = 0; i < scene.threads; ++i) pthread_join(threads[i], nullptr);
+  munmap(stage.blocks, all * sizeof(void*));
+  munmap(stage.sizes, all * sizeof(size_t));
+}
+
+void check_parked() {
+  // Amounts are about twice what was seen; without release all of it stays, 30 to 230 MiB.
+  const Scene scenes[] = {
+      {"four threads", 4, 20000, 256, 4096, false, 0, 4096},
+      {"small blocks", 4, 200000, 16, 256, false, 0, 4096},
+      {"medium blocks", 4, 1500, 4096, 65536, false, 0, 6144},
+      {"one thread", 1, 60000, 16, 4096, false, 0, 2048},
+      {"64 threads", 64, 1000, 16, 4096, false, 0, 16384},
+      {"blocks of others", 4, 20000, 256, 4096, true, 0, 49152},
+      {"one in 20 survives", 4, 20000, 256, 4096, false, 20, 100 << 10},
+  };
+  for (const Scene& scene : scenes) play(scene);
+}
+
+long minor_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+// 16 MiB, freed and allocated again, over and over. Faulting it anew each time would take 4096
+// faults a round, or as many pages in larger steps.
+void check_regret() {
+  constexpr size_t kBlocks = 16384, kSize = 1000;
+  constexpr int kRounds = 200;
+  auto** blocks = map_array<void*>(kBlocks);
+  const auto round = [&] {
+    for (size_t i = 0; i < kBlocks; ++i) memset(blocks[i] = malloc(kSize), 1, kSize);
+    for (size_t i = 0; i < kBlocks; ++i) free(blocks[i]);
+  };
+  for (int i = 0; i < 20; ++i) round();
+  const long before = minor_faults();
+  for (int i = 0; i < kRounds; ++i) round();
+  const long faults = minor_faults() - before;
+  CHECK(faults < kRounds * 4096 / 8, "%ld faults in %d rounds of 4096 pages", faults, kRounds);
+  munmap(blocks, kBlocks * sizeof(void*));
+}
+
+// Refused while it collapses, it stays; at the next collapse it goes.
+void check_refusal() {
+  g_refuse = true;
+  play({"refused", 2, 20000, 256, 4096, false, 0, SIZE_MAX});
+  g_refuse = false;
+  play({"after a refusal", 2, 20000, 256, 4096, false, 0, 4096});
+}
+
+}  // namespace
+
+int main() {
+  system_call();  // before anything is refused
+  check_parked();
+  check_regret();
+  check_refusal();
+  return verdict();
+}
