@@ -19,7 +19,7 @@ namespace hz3 {
 
 namespace detail {
 
-inline constexpr std::uint64_t kFirst = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t kFirst = std::uint64_t{512} << 10;
 inline constexpr std::uint64_t kByVisit = 1024;
 
 // Bytes that threads hold of the pool.

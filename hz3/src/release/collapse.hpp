@@ -47,7 +47,7 @@ inline constexpr std::uint32_t kSoon = 5;           // epochs
 inline constexpr std::uint32_t kLongAgo = 100;      // epochs
 inline constexpr std::uint32_t kFirstPause = 4;     // epochs
 inline constexpr std::uint32_t kLongestPause = 64;  // epochs
-inline constexpr std::uint32_t kMostKept = 32;      // segments
+inline constexpr std::uint32_t kMostKept = 16;      // segments
 inline constexpr std::uint32_t kLeastSweep = 16;    // pages
 inline constexpr std::uint64_t kNothing = 16384;    // bytes
 inline constexpr std::uint64_t kThreadFallen = 2;   // one part of the peak is a collapse
@@ -184,6 +184,13 @@ inline std::uint32_t part_of_pages(const Shard& shard, std::uint32_t parts, std:
   return pages > least ? pages : least;
 }
 
+// Whether what the shard has in free pages is no more than it may keep after regrets.
+inline bool may_keep(const Shard& shard) {
+  std::uint32_t pages = 0;
+  for (const auto& of_kind : shard.free_pages) pages += of_kind.load(std::memory_order_relaxed);
+  return pages <= shard.collapse.kept * kUsablePages;
+}
+
 }  // namespace detail
 
 // At on_refill.
@@ -294,7 +301,7 @@ inline void sweep_when_much_is_free(Shard& shard, std::uint32_t pages) {
   ShardCollapse& state = shard.collapse;
   state.freed_pages.store(state.freed_pages.load(std::memory_order_relaxed) + pages,
                           std::memory_order_relaxed);
-  if (!detail::collapsing() || state.kept > 0) return;
+  if (!detail::collapsing() || detail::may_keep(shard)) return;
   detail::sweep(shard, detail::part_of_pages(shard, 8, kPagesPerSegment));
 }
 
@@ -303,9 +310,7 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
   if constexpr (!flag::S301_COLLAPSE) return;
   if (!detail::collapsing()) return;
   ShardCollapse& state = shard.collapse;
-  const std::uint32_t free_pages =
-      shard.free_pages[static_cast<int>(segment.kind)].load(std::memory_order_relaxed);
-  if (free_pages <= state.kept * kUsablePages) {
+  if (detail::may_keep(shard)) {
     g_collapse_stats.segs_kept.add(1);
     return;
   }

@@ -23,6 +23,7 @@
 #include "../support/mapped.h"
 #include "../support/resources.h"
 #include "../support/rng.h"
+#include "../support/symbols.h"
 
 namespace {
 
@@ -136,7 +137,15 @@ void* run_thread(void* argument) {
   return nullptr;
 }
 
+// Scenes follow each other at once, which a policy may take for one program that frees and allocates
+// again; the allocator's own clock makes a pause of it.
+void let_time_pass() {
+  auto* const tick = provided_function<void()>("hz3_epoch_force");
+  for (int i = 0; tick != nullptr && i < 300; ++i) tick();
+}
+
 void play(const Scene& scene) {
+  let_time_pass();
   const size_t all = static_cast<size_t>(scene.threads) * scene.blocks;
   Stage stage{&scene, map_array<void*>(all), map_array<size_t>(all), {}};
   memset(stage.blocks, 1, all * sizeof(void*));  // resident before the first look
@@ -163,15 +172,17 @@ void play(const Scene& scene) {
 }
 
 void check_parked() {
-  // Amounts are about twice what was seen; without release all of it stays, 30 to 230 MiB.
+  // About twice what was seen; without release all of it stays, 115 to 220 MiB. Each of many
+  // threads may keep what it earned, and blocks of others are seen to be few only by the program as
+  // a whole.
   const Scene scenes[] = {
+      {"one in 20 survives", 4, 20000, 256, 4096, false, 20, 100 << 10},
       {"four threads", 4, 20000, 256, 4096, false, 0, 4096},
       {"small blocks", 4, 200000, 16, 256, false, 0, 4096},
       {"medium blocks", 4, 1500, 4096, 65536, false, 0, 6144},
-      {"one thread", 1, 60000, 16, 4096, false, 0, 2048},
-      {"64 threads", 64, 1000, 16, 4096, false, 0, 16384},
+      {"one thread", 1, 60000, 16, 4096, false, 0, 6144},
+      {"64 threads", 64, 1000, 16, 4096, false, 0, 49152},
       {"blocks of others", 4, 20000, 256, 4096, true, 0, 49152},
-      {"one in 20 survives", 4, 20000, 256, 4096, false, 20, 100 << 10},
   };
   for (const Scene& scene : scenes) play(scene);
 }
