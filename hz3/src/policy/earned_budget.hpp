@@ -22,6 +22,9 @@ namespace detail {
 inline constexpr std::uint64_t kFirst = std::uint64_t{512} << 10;
 inline constexpr std::uint64_t kByVisit = 1024;
 
+// Slow-path visits of a thread that ended, for the next to begin; a hint.
+inline constinit std::atomic<std::uint64_t> g_left_visits{0};
+
 // Bytes that threads hold of the pool.
 inline constinit std::atomic<std::uint64_t> g_granted{0};
 
@@ -50,15 +53,18 @@ inline void claim_earned(ThreadCache& cache) {
 
 // When a thread gets its cache.
 inline void begin_budget(ThreadCache& cache) {
-  if constexpr (flag::S320_EARNED_BUDGET)
+  if constexpr (flag::S320_EARNED_BUDGET) {
+    cache.visits = detail::g_left_visits.exchange(0, std::memory_order_relaxed);
     claim_earned(cache);
-  else
+  } else {
     cache.budget = knob::value(knob::Name::thread_cache_bytes);
+  }
 }
 
 // When a thread has ended and its bins are empty.
 inline void return_budget(ThreadCache& cache) {
   if constexpr (!flag::S320_EARNED_BUDGET) return;
+  detail::g_left_visits.store(cache.visits, std::memory_order_relaxed);
   detail::g_granted.fetch_sub(cache.boxes.granted, std::memory_order_relaxed);
   cache.boxes.granted = 0;
 }
