@@ -177,7 +177,8 @@ inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block)
 }
 
 // Lowers the limit of a full bin, leaves it half full, and puts a block there if there is room.
-inline void lower_full_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit, void* block) {
+[[gnu::noinline, gnu::cold]] inline void lower_full_bin(ThreadCache& cache, std::uint32_t c,
+                                                        std::uint32_t limit, void* block) {
   on_give_back(cache);
   Bin& bin = cache.bins[c];
   const std::int32_t before = cache.taken[c];

@@ -34,17 +34,19 @@ struct Watch {
   std::atomic<std::uint32_t> pause{0};  // epochs for which collapses are let pass from then on
 };
 
+// What every visit looks at comes first, apart from the bins.
 struct ThreadCollapse {
-  BinCollapse bins[kClasses];
   Watch own;
   std::uint64_t peak;  // that the last taper started from
   bool now;            // the thread is giving back blocks of a tapered bin
+  bool any_tapered;    // some bin has tapered and was not refilled since
+  BinCollapse bins[kClasses];
 };
 
 struct BoxState {
-  BinHistory history[kClasses];  // S58
-  ThreadCollapse collapse;       // S301
   std::uint64_t granted;         // S320: bytes of the pool that the thread holds
+  ThreadCollapse collapse;       // S301
+  BinHistory history[kClasses];  // S58
 };
 
 // What boxes remember about a shard, in the shard, guarded by its lock.

@@ -98,7 +98,8 @@ inline std::uint64_t fallen_from(const Watch& watch, std::uint64_t bytes, std::u
   return peak;
 }
 
-inline void regret(Watch& watch, std::uint64_t bytes, std::uint64_t peak) {
+[[gnu::noinline, gnu::cold]] inline void regret(Watch& watch, std::uint64_t bytes,
+                                                std::uint64_t peak) {
   g_collapse_stats.regrets.add(1);
   const bool long_ago = epochs_since(watch.regret_epoch.load(std::memory_order_relaxed)) > kLongAgo;
   const std::uint32_t pause = watch.pause.load(std::memory_order_relaxed);
@@ -132,11 +133,8 @@ struct Collapse {
   std::uint32_t limit = 0;
 };
 
-inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* block) {
-  const std::uint64_t own_peak =
-      fallen_from(cache.boxes.collapse.own, own_bytes(cache), kThreadFallen);
-  const std::uint64_t program_peak = fallen_from(g_program, about_outside(), kProgramFallen);
-  if (own_peak == 0 && program_peak == 0) return {};
+inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* block,
+                     std::uint64_t own_peak, std::uint64_t program_peak) {
   const auto held = static_cast<std::int32_t>(count_of(cache.bins[c]));
   const std::int32_t owed = cache.taken[c] - held;  // by this thread, of what it took itself
   const std::uint32_t half = static_cast<std::uint32_t>(owed > 0 ? owed : 0) / 2;
@@ -151,10 +149,24 @@ inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* bloc
   return {Fallen::kProgram, program_peak, owed >= 0 && half < eighth ? half : eighth};
 }
 
+[[gnu::noinline, gnu::cold]] inline std::uint32_t taper_bin(ThreadCache& cache, std::uint32_t c,
+                                                            const void* block,
+                                                            std::uint64_t own_peak,
+                                                            std::uint64_t program_peak) {
+  const Collapse seen = look(cache, c, block, own_peak, program_peak);
+  if (seen.whose == Fallen::kNobody) return UINT32_MAX;
+  ThreadCollapse& state = cache.boxes.collapse;
+  state.peak = seen.peak;
+  state.any_tapered = true;
+  state.bins[c] = {static_cast<std::uint32_t>(current_epoch()), seen.whose};
+  g_collapse_stats.tapers.add(1);
+  return seen.limit;
+}
+
 // Whether this thread is giving back because of a collapse, as far as the runs it meets know.
 inline bool collapsing() {
   const ThreadCache* cache = t_cache;
-  return is_real(cache) && cache->boxes.collapse.now;
+  return cache->boxes.collapse.now;  // never set in the shared caches
 }
 
 // Purges what lies free between live pages, if enough of the shard has become free since the last
@@ -198,6 +210,7 @@ inline void end_taper(ThreadCache& cache, std::uint32_t c) {
   if constexpr (!flag::S301_COLLAPSE) return;
   ThreadCollapse& state = cache.boxes.collapse;
   detail::note_peak(state.own, detail::own_bytes(cache));
+  if (!state.any_tapered) return;
   BinCollapse& bin = state.bins[c];
   const Fallen fallen = bin.fallen;
   bin.fallen = Fallen::kNobody;
@@ -209,17 +222,18 @@ inline void end_taper(ThreadCache& cache, std::uint32_t c) {
 }
 
 // At limit_when_full, when `block` is freed: how many blocks the bin may hold from now on;
-// UINT32_MAX leaves it alone.
+// UINT32_MAX leaves it alone. A steady program does no more than the two looks.
 inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c, const void* block) {
   if constexpr (!flag::S301_COLLAPSE) return UINT32_MAX;
-  ThreadCollapse& state = cache.boxes.collapse;
-  detail::note_peak(state.own, detail::own_bytes(cache));
-  const detail::Collapse seen = detail::look(cache, c, block);
-  if (seen.whose == Fallen::kNobody) return UINT32_MAX;
-  state.peak = seen.peak;
-  state.bins[c] = {static_cast<std::uint32_t>(current_epoch()), seen.whose};
-  g_collapse_stats.tapers.add(1);
-  return seen.limit;
+  Watch& own = cache.boxes.collapse.own;
+  const std::uint64_t bytes = detail::own_bytes(cache);
+  detail::note_peak(own, bytes);
+  const std::uint64_t own_peak = detail::fallen_from(own, bytes, detail::kThreadFallen);
+  const std::uint64_t program_peak =
+      detail::fallen_from(detail::g_program, detail::about_outside(), detail::kProgramFallen);
+  if (own_peak == 0 && program_peak == 0) [[likely]]
+    return UINT32_MAX;
+  return detail::taper_bin(cache, c, block, own_peak, program_peak);
 }
 
 namespace detail {
@@ -287,12 +301,20 @@ inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t b
   cache.boxes.collapse.now = false;
 }
 
+namespace detail {
+
+[[gnu::noinline, gnu::cold]] inline void release_run_now(Shard& shard, Run& run) {
+  g_collapse_stats.runs_released.add(1);
+  release_run(shard, run, reason_of_class(run.size_class));
+}
+
+}  // namespace detail
+
 // At on_run_empty, under the shard's lock.
 inline void release_when_collapsing(Shard& shard, Run& run) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  if (!detail::collapsing()) return;
-  g_collapse_stats.runs_released.add(1);
-  release_run(shard, run, reason_of_class(run.size_class));
+  if (detail::collapsing()) [[unlikely]]
+    detail::release_run_now(shard, run);
 }
 
 // At on_pages_free, under the shard's lock.

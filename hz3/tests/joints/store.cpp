@@ -120,7 +120,9 @@ std::uint32_t purgeable(const Segment& segment) {
   return (segment.free_bits & segment.dirty_bits).count();
 }
 
+// One call a range: the form without S304, and with it where the system cannot do more.
 void check_purge() {
+  os::g_purges_many = false;
   Shard& shard = g_shards[2];
   Batch kept;
   Segment& segment = checkered_segment(shard, 8, kept);
@@ -158,6 +160,31 @@ void check_purge() {
         rest.pages, all - 7);
   CHECK(g_calls == static_cast<int>(rest.calls) && rest.calls <= 4,
         "%d calls for 3 ranges and the tail, %u counted", g_calls, rest.calls);
+}
+
+// With S304 one call takes all ranges, but no more pages than the budget has; where the system cannot,
+// it says so once and each range has a call of its own.
+void check_purge_together() {
+  if constexpr (!flag::S304_BATCHED_PURGE) return;
+  os::g_purges_many = true;
+  Shard& shard = g_shards[5];
+  Batch kept;
+  Segment& segment = checkered_segment(shard, 8, kept);
+  const std::uint32_t all = purgeable(segment);
+  os::LockGuard guard(shard.lock);
+  g_calls = 0;
+  PurgeBudget six{.pages = 6};
+  const PurgeCount part = purge_segment(shard, segment, six);
+  const bool together = os::g_purges_many;
+  CHECK(part.pages == 6 && six.spent() && purgeable(segment) == all - 6, "6 pages: %u went",
+        part.pages);
+  CHECK(part.calls == (together ? 1u : 2u) && g_calls == (together ? 0 : 2),
+        "6 pages in 2 ranges: %u calls counted, %d by madvise", part.calls, g_calls);
+  PurgeBudget budget;
+  const PurgeCount rest = purge_segment(shard, segment, budget);
+  CHECK(rest.pages == all - 6 && purgeable(segment) == 0 && rest.refused == 0,
+        "%u of %u pages went", rest.pages, all - 6);
+  CHECK(!together || rest.calls == 1, "%u calls for the rest", rest.calls);
 }
 
 void check_purge_of_a_free_segment() {
@@ -218,6 +245,7 @@ int main() {
   hz3_test::check_batch_and_bin();
   hz3_test::check_store();
   hz3_test::check_purge();
+  hz3_test::check_purge_together();
   hz3_test::check_purge_of_a_free_segment();
   hz3_test::check_refused_slots();
   return hz3_test::verdict();
