@@ -25,8 +25,8 @@ std::uint64_t resident_pages(std::uintptr_t start, std::uint64_t bytes) {
   return resident;
 }
 
-// Calls visit(start, bytes) for what is committed of every reservation, and for its part of the page
-// map, in whole pages.
+// Calls visit(start, bytes) for what is committed of every reservation, and for its part of the
+// page map, in whole pages.
 template <typename Visit>
 void each_part(Visit visit) {
   const Arena& window = g_arenas.window;
@@ -61,8 +61,9 @@ Books check_truth(const char* when) {
   const std::uint64_t said = books.resident() - books.tables;
   const std::uint64_t is = resident_of_kernel();
   const std::uint64_t apart = said > is ? said - is : is - said;
-  CHECK(apart * 100 <= is, "%s: resident %lu bytes by the books, %lu by the kernel", when, said,
-        is);
+  // Of a heap that gave nearly all back a page of the page map is more than 1 %.
+  CHECK(apart * 100 <= is || apart <= 4 * os::kPageSize,
+        "%s: resident %lu bytes by the books, %lu by the kernel", when, said, is);
   return books;
 }
 

@@ -59,9 +59,11 @@ std::uint64_t bytes_of_bins() {
     }
     for (std::uint32_t c = 1; c < kClasses; ++c)
       bytes += std::uint64_t{t_cache->bins[c].limit} * kSizeClasses[c].size;
-    CHECK(bytes + t_cache->budget == knob::value(knob::Name::thread_cache_bytes),
-          "%lu bytes in bins and %lu left of %lu", bytes, t_cache->budget,
-          knob::value(knob::Name::thread_cache_bytes));
+    const std::uint64_t whole = flag::S320_EARNED_BUDGET
+                                    ? t_cache->boxes.granted
+                                    : knob::value(knob::Name::thread_cache_bytes);
+    CHECK(bytes + t_cache->budget == whole, "%lu bytes in bins and %lu left of %lu", bytes,
+          t_cache->budget, whole);
   });
   thread.join();
   return bytes;

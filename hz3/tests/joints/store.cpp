@@ -162,8 +162,8 @@ void check_purge() {
         "%d calls for 3 ranges and the tail, %u counted", g_calls, rest.calls);
 }
 
-// With S304 one call takes all ranges, but no more pages than the budget has; where the system cannot,
-// it says so once and each range has a call of its own.
+// With S304 one call takes all ranges, but no more pages than the budget has; where the system
+// cannot, it says so once and each range has a call of its own.
 void check_purge_together() {
   if constexpr (!flag::S304_BATCHED_PURGE) return;
   os::g_purges_many = true;

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include "../support/check.h"
 #include "../support/child.h"
 #include "../support/mapped.h"
+#include "../support/real_syscall.h"
 #include "../support/resources.h"
 
 namespace {
@@ -44,7 +46,24 @@ extern "C" int madvise(void* p, size_t bytes, int advice) noexcept {
       return -1;
     }
   }
-  return static_cast<int>(syscall(SYS_madvise, p, bytes, advice));
+  return static_cast<int>(hz3_test::real_syscall()(SYS_madvise, p, bytes, advice));
+}
+
+// Requests for many ranges go past libc.
+extern "C" long syscall(long number, ...) noexcept {
+  va_list list;
+  va_start(list, number);
+  long a[6];
+  for (long& argument : a) argument = va_arg(list, long);
+  va_end(list);
+  if (number == hz3_test::kProcessMadvise) {
+    g_requests.fetch_add(1);
+    if (g_refuse.load()) {
+      errno = EINVAL;
+      return -1;
+    }
+  }
+  return hz3_test::real_syscall()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 namespace {

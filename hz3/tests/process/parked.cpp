@@ -5,7 +5,6 @@
 //   - survivors keep their contents while pages around them go back
 //   - a program that frees all and allocates it again keeps its pages: not every round faults anew
 //   - what the system refused to take goes back later
-#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -21,6 +20,7 @@
 
 #include "../support/check.h"
 #include "../support/mapped.h"
+#include "../support/real_syscall.h"
 #include "../support/resources.h"
 #include "../support/rng.h"
 #include "../support/symbols.h"
@@ -28,12 +28,6 @@
 namespace {
 
 std::atomic<bool> g_refuse{false};
-
-using Syscall = long (*)(long, ...);
-Syscall system_call() {
-  static const auto function = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
-  return function;
-}
 
 }  // namespace
 
@@ -43,21 +37,20 @@ extern "C" int madvise(void* p, size_t bytes, int advice) noexcept {
     errno = EINVAL;
     return -1;
   }
-  return static_cast<int>(system_call()(SYS_madvise, p, bytes, advice));
+  return static_cast<int>(hz3_test::real_syscall()(SYS_madvise, p, bytes, advice));
 }
 
 extern "C" long syscall(long number, ...) noexcept {
-  constexpr long kProcessMadvise = 440;
   va_list list;
   va_start(list, number);
   long a[6];
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
-  if (g_refuse.load() && number == kProcessMadvise) {
+  if (g_refuse.load() && number == hz3_test::kProcessMadvise) {
     errno = EINVAL;
     return -1;
   }
-  return system_call()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  return hz3_test::real_syscall()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 namespace {
@@ -137,8 +130,8 @@ void* run_thread(void* argument) {
   return nullptr;
 }
 
-// Scenes follow each other at once, which a policy may take for one program that frees and allocates
-// again; the allocator's own clock makes a pause of it.
+// Scenes follow each other at once, which a policy may take for one program that frees and
+// allocates again; the allocator's own clock makes a pause of it.
 void let_time_pass() {
   auto* const tick = provided_function<void()>("hz3_epoch_force");
   for (int i = 0; tick != nullptr && i < 300; ++i) tick();
@@ -222,7 +215,7 @@ void check_refusal() {
 }  // namespace
 
 int main() {
-  system_call();  // before anything is refused
+  hz3_test::real_syscall();  // before anything is refused
   check_parked();
   check_regret();
   check_refusal();
