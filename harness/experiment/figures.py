@@ -15,7 +15,8 @@ from typing import Optional
 from harness.experiment.schema import Workload
 
 # What the runner finds out about every run.
-RUNNER = ("wall_s", "user_s", "sys_s", "cpu_s", "minflt", "majflt", "nvcsw", "nivcsw", "peak_rss_kb")
+RUNNER = ("wall_s", "user_s", "sys_s", "cpu_s", "minflt", "majflt", "nvcsw", "nivcsw", "peak_rss_kb",
+          "handover_ns", "handover_after_ns")  # fmt: skip
 
 _SPEED = ("ops", "elapsed_ns", "ops_per_s", "cpu_ns", "ops_per_cpu_s")
 _CALLS = ("allocs", "frees", "requested_bytes", "alloc_fail", "damaged", "bookkeeping_kb")

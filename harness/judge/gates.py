@@ -21,7 +21,8 @@ from typing import Optional
 from harness.experiment import Gate, least_pairs
 from harness.judge.control import Control, gate_margin, position_note
 from harness.judge.pairs import Pairs, log_ratios
-from harness.judge.plausible import constant, impossible
+from harness.judge.plausible import constant, impossible, is_exact
+from harness.judge.processors import states, states_note
 from harness.judge.stats import Estimate, blocks_needed, estimate, minimal_detectable_effect
 from harness.judge.tail import mean_interval, two_modes
 from harness.judge.text import fraction, percent, plural, tidy
@@ -84,10 +85,15 @@ def evaluate_gate(
         _hear(verdict, _tail_objection(gate, verdict, values, alpha))
         _append(verdict, position_note(pairs, values))
         for arm, figures in ((gate.arm, pairs.arm), (gate.against, pairs.against)):
-            _append(verdict, _modes(arm, figures))
+            for state in states(pairs.apart):
+                _append(verdict, _modes(arm, [figures[i] for i in state]))
     _hear(verdict, objection)
     if pairs.dropped:
         _append(verdict, f"{plural(pairs.dropped, 'block')} left out: a run did not count")
+    if pairs.moved:
+        _append(verdict, f"{plural(pairs.moved, 'block')} set aside: the machine moved its processors within them")
+    if not is_exact(gate.key):
+        _append(verdict, states_note(pairs.apart))
     return verdict
 
 
@@ -177,8 +183,10 @@ def _disqualified(gate: Gate, pairs: Pairs) -> list[str]:
     if pairs.defects:
         more = len(pairs.defects) - 1
         return [pairs.defects[0] + (f" (and {more} more)" if more else "")]
-    total = pairs.n + pairs.dropped
+    total = pairs.n + pairs.moved + pairs.dropped
     why = f": {pairs.why[0]}" if pairs.why else ""
+    if pairs.n == 0 and pairs.moved:
+        return ["the machine moved its processors within every block; run it again when it rests"]
     if pairs.n == 0:
         return [f"no block has two runs that count{why}"]
     if pairs.dropped > DROPPED_MOST * total:
@@ -192,7 +200,7 @@ def _disqualified(gate: Gate, pairs: Pairs) -> list[str]:
             return [f"arm {arm}: {wrong}"]
     if same := constant(gate.key, pairs.arm, pairs.against):
         return [same]
-    if pairs.imbalance > 1 + pairs.dropped:
+    if pairs.imbalance > 1 + pairs.dropped + pairs.moved:
         return [f"the order is unbalanced by {pairs.imbalance} of {pairs.n} blocks; use the plan"]
     return []
 

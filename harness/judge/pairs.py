@@ -15,19 +15,24 @@ from typing import Optional
 
 from harness.experiment.source import nearest
 from harness.judge.plausible import too_short
+from harness.judge.processors import distance, moved
 from harness.model import MEASURED, BlockRecord, RunRecord
 
 
 @dataclass
 class Pairs:
     """Values of `arm` and `against` in the blocks where both count. `first` says per pair whether
-    the arm ran before its partner. `defects` make the data unusable; `dropped` counts blocks left
-    out because a run did not count, `lost` the runs that did not by arm, `why` their reasons."""
+    the arm ran before its partner, `apart` the nanoseconds between the machine's processors.
+    `defects` make the data unusable; `dropped` counts blocks left out because a run did not count,
+    `lost` the runs that did not by arm, `why` their reasons; `moved` counts blocks left out because
+    the machine moved its processors."""
 
     arm: list[float] = field(default_factory=list)
     against: list[float] = field(default_factory=list)
     first: list[bool] = field(default_factory=list)
+    apart: list[Optional[float]] = field(default_factory=list)
     dropped: int = 0
+    moved: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     why: list[str] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
@@ -82,9 +87,13 @@ def collect(
             pairs.why += lost.values()
             pairs.lost.update({arm: pairs.lost.get(arm, 0) + 1 for arm in lost})
             continue
+        if moved(key, (a, b)):
+            pairs.moved += 1
+            continue
         pairs.arm.append(a.metrics[key])
         pairs.against.append(b.metrics[key])
         pairs.first.append(a.position < b.position)
+        pairs.apart.append(distance((a, b)))
     return pairs
 
 

@@ -16,6 +16,8 @@ NS = 1e-9
 
 # Runner keys that are metrics under their own name.
 _PLAIN = ("minflt", "majflt", "nvcsw", "nivcsw")
+# The same of the machine, which the judge needs to know by run.
+_OF_MACHINE = ("handover_ns", "handover_after_ns")
 
 
 def metrics_of(line: Mapping[str, Any]) -> Tuple[Dict[str, float], Dict[str, str]]:
@@ -41,6 +43,8 @@ def _accounting(line: Mapping[str, Any]) -> Dict[str, float]:
     for key in _PLAIN:
         if _is_number(line.get(key)):
             found[key] = float(line[key])
+    machine = line.get("machine") or {}
+    found.update({key: float(machine[key]) for key in _OF_MACHINE if _is_number(machine.get(key))})
     for key in ("peak_rss_kb", "max_rss_kb"):  # of the tree, and where it is not told of its largest process
         if _is_number(line.get(key)):
             found.setdefault("peak_rss_kb", float(line[key]))

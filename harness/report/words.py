@@ -37,6 +37,8 @@ _METRICS = {
     "majflt": ("major page faults", "count"),
     "nvcsw": ("voluntary context switches", "count"),
     "nivcsw": ("involuntary context switches", "count"),
+    "handover_ns": ("a cache line's way between processors before the run", "ns"),
+    "handover_after_ns": ("a cache line's way between processors after the run", "ns"),
     "alloc_fail": ("failed allocations", "count"),
 }
 

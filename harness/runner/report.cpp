@@ -135,7 +135,9 @@ std::string to_line(Report& report) {
                      {"psi_cpu_some_us", or_null(report.machine.psi_cpu_some_us)},
                      {"psi_mem_some_us", or_null(report.machine.psi_mem_some_us)},
                      {"psi_io_some_us", or_null(report.machine.psi_io_some_us)},
-                     {"load1", or_null(report.machine.load1)}};
+                     {"load1", or_null(report.machine.load1)},
+                     {"handover_ns", or_null(report.handover_before_ns)},
+                     {"handover_after_ns", or_null(report.handover_after_ns)}};
   // A name that is not UTF-8 is shown with replacement characters rather than losing the line.
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

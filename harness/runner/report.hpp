@@ -50,6 +50,8 @@ struct Report {
   std::optional<int64_t> runner_cpu_ns;
   SamplerPlace sampler;
   MachineCounters machine;
+  std::optional<int64_t> handover_before_ns;
+  std::optional<int64_t> handover_after_ns;
 
   // Keeps the first error; those after it are mostly its consequences.
   void note(const std::string& what) {

@@ -17,6 +17,7 @@
 #include "cleanup.hpp"
 #include "clock.hpp"
 #include "error.hpp"
+#include "handover.hpp"
 #include "launch.hpp"
 #include "series.hpp"
 #include "trace.hpp"
@@ -113,6 +114,7 @@ class Run {
   pid_t pid_ = 0;  // the workload's first process, our direct child
   SampleBuffer samples_;
   Deadlines deadlines_;
+  cpu_set_t workload_cpus_{};
   cpu_set_t sampled_on_{};  // CPUs the runner was on when it sampled
   MachineCounters before_;
   int64_t start_ns_ = 0;
@@ -128,20 +130,21 @@ void Run::start() {
   signals_ = block_and_watch_signals();
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) throw cannot("read the CPU set");
-  const cpu_set_t workload_cpus = cpu_set_of(job_.cpus, allowed, "cpus");
+  workload_cpus_ = cpu_set_of(job_.cpus, allowed, "cpus");
   const cpu_set_t sampler_cpus = cpu_set_of(job_.sampler_cpus, allowed, "sampler_cpus");
+  report_.handover_before_ns = handover_ns(workload_cpus_);  // before the fork: it starts a thread
   // Descendants that outlive the workload become ours, so that they can be found and ended.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  Launch launch(job_, workload_cpus, marks_.workload_end(), result_.workload_end());
+  Launch launch(job_, workload_cpus_, marks_.workload_end(), result_.workload_end());
   pid_ = launch.pid();
   const KillOnUnwind guard(pid_);
   // From here on nothing is inherited: the fork is behind us.
   use_every_descriptor();
   prctl(PR_SET_TIMERSLACK, 1);
   sched_setaffinity(0, sizeof sampler_cpus, &sampler_cpus);
-  report_.sampler.workload_cpus = list_of(workload_cpus);
+  report_.sampler.workload_cpus = list_of(workload_cpus_);
   report_.sampler.cpus = list_of(sampler_cpus);
-  report_.sampler.shared = share(workload_cpus, sampler_cpus);
+  report_.sampler.shared = share(workload_cpus_, sampler_cpus);
   samples_ = SampleBuffer(capacity_for(job_.timeout_s, job_.sample_ms));
   Process& first = tree_.add(pid_, nullptr);
   first.announced = true;
@@ -395,6 +398,7 @@ void Run::finish() {
   end_tree();
   report_.result = result_.text();
   report_.sampler.ran_on = list_of(sampled_on_);
+  if (report_.ok()) report_.handover_after_ns = handover_ns(workload_cpus_);
   rusage own{};
   getrusage(RUSAGE_SELF, &own);
   report_.runner_cpu_ns = to_ns(own.ru_utime) + to_ns(own.ru_stime);

@@ -46,6 +46,7 @@ def test_what_the_runner_tells_has_these_names() -> None:
     """A figure that is added to the measuring must be added here, or gates on it are refused."""
     marks = [{"t_ms": t, "phase": p, "cycle": 1, "rss_kb": 9, "lazyfree_kb": 1} for t, p in ((0, "run"), (5, "end"))]
     line = {**dict.fromkeys(("wall_ns", "user_ns", "sys_ns", "minflt", "majflt", "nvcsw", "nivcsw", "max_rss_kb"), 1), "marks": marks}
+    line["machine"] = {"handover_ns": 90, "handover_after_ns": 91}
     found, _ = metrics_of(line)
     known = known_names(Workload(program="bench_ssot"))
     assert known is not None and {re.sub("@.*", "", name) for name in found} <= set(known)

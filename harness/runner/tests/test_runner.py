@@ -53,6 +53,7 @@ def test_machine_state_is_growth_or_null_never_negative(run: Run) -> None:
     machine = run(TRUE).line["machine"]
     assert set(machine) == {
         "steal_ms", "psi_cpu_some_us", "psi_mem_some_us", "psi_io_some_us", "load1",
+        "handover_ns", "handover_after_ns",
     }
     assert all(value is None or value >= 0 for value in machine.values())
     assert machine["load1"] is not None
@@ -108,6 +109,21 @@ def test_a_sampler_on_a_cpu_of_the_workload_is_told(run: Run) -> None:
     line = run("sleep", "0.05", cpus=cpus, sampler_cpus=[cpus[-1]], sample_ms=5).line
     assert line["sampler_shared"]
     assert line["sampler"] == {"workload_cpus": cpus, "cpus": [cpus[-1]], "ran_on": [cpus[-1]]}
+
+
+def test_the_distance_of_two_processors_is_measured_before_and_after(run: Run) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    figures = ("handover_ns", "handover_after_ns")
+    alone = run("true", cpus=[cpus[0]]).line["machine"]
+    assert [alone[name] for name in figures] == [None, None]
+    if len(cpus) > 1:
+        machine = run("true", cpus=cpus[:2]).line["machine"]
+        given = [machine[name] for name in figures if machine[name] is not None]
+        assert all(1 <= ns < 1_000_000 for ns in given)
+        failed = run("false", cpus=cpus[:2]).line["machine"]
+        assert failed["handover_after_ns"] is None, "a run that failed is not looked at further"
+    status = run("grep", "Cpus_allowed_list", "/proc/self/status", cpus=cpus[:2]).stdout
+    assert status.split()[1].replace("-", ",").split(",")[0] == str(cpus[0]), "nor is its placement changed"
 
 
 def test_limits_and_thp_switch_reach_the_workload(run: Run) -> None:
