@@ -81,6 +81,16 @@ class Arm(Record):
             _or_string(schema, "The name of a variant in hz3/variants.yaml.")
 
 
+class Sweep(Record):
+    """Further arms that are base but for one flag, a value each; the report draws the answer to it."""
+
+    flag: StrictStr = Field(..., description="The flag, e.g. HZ3_REFILL_BATCH.")
+    values: list[StrictInt] = Field(..., description="Its values but for base's own, 2 to 16 of them.")
+    parent: Optional[StrictStr] = Field(
+        None, description="The variant that the arms add to. Default: base's."
+    )
+
+
 class Reference(Record):
     """A third-party allocator measured beside the arms."""
 
@@ -278,6 +288,9 @@ class Experiment(Record):
     )
     arms: dict[str, Arm] = Field(
         default_factory=dict, description="base, treat and further arms, a variant each."
+    )
+    sweep: Optional[Sweep] = Field(
+        None, description="Arms over a range of one flag, beside those above: refill_batch_8, …"
     )
     difference: Optional[list[StrictStr]] = Field(
         None,
