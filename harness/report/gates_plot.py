@@ -132,7 +132,7 @@ def draw_forest(gates: list[GateVerdict], narrow: bool) -> Figure:
     figure.set_layout_engine("none")
     for index, gate in enumerate(gates):
         top = 1 - index * row / height
-        left, right = (0.03, 0.97) if narrow else (_AXIS_LEFT, _AXIS_RIGHT)
+        left, right = (0.05, 0.95) if narrow else (_AXIS_LEFT, _AXIS_RIGHT)
         axes = figure.add_axes((left, top - (row - 0.1) / height, right - left, 0.3 / height))
         _draw_gate(axes, gate)
         if index % 2 == 0 and not narrow:

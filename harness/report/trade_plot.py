@@ -80,10 +80,12 @@ def draw(trade: Trade, order: list[str], describe: Callable[[str], str], narrow:
             label=describe(point.arm),
         )
     axes.set_yscale("log")
+    bottom, top = (choose(point.memory_kb for point in trade.points) for choose in (min, max))
+    axes.margins(x=0.06, y=0.15)
     axes.set_xlim(left=0)
-    axes.margins(y=0.15)
     axes.grid(linewidth=0.6, which="major")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if top < 3 * bottom else "")  # else the major ones do
     between = "\n" if narrow else " "
     axes.set_xlabel(f"{words.lane_metric_words(trade.speed)},{between}million operations/s (more is better)")
     axes.set_ylabel(f"{words.lane_metric_words(trade.memory)},\nMiB, log scale (less is better)")

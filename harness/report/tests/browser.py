@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
+PATIENCE_S = 60  # a browser that hangs is a failure, not a test without an end
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -52,6 +54,7 @@ class Browser:
 
     def _receive(self) -> Any:
         while b"\0" not in self._rest:
+            assert select.select([self._read], [], [], PATIENCE_S)[0], "the browser does not answer"
             more = os.read(self._read, 1 << 20)
             assert more, "the browser has ended"
             self._rest += more
