@@ -205,13 +205,13 @@ def publish(run_dir: Path, dest: Path) -> Path:
     and a run id that is already there."""
     data = load_run(run_dir)
     check_publishable(data)
-    with disk_errors(data.root / "report.md"):
-        build_report(data.root)
-    RunDirectory(data.root).write_tables(data.blocks)
     dest = Path(dest)
     with disk_errors(dest / data.experiment_id):
         dest.mkdir(parents=True, exist_ok=True)
         with _alone(dest):
+            with disk_errors(data.root / "report.md"):
+                build_report(data.root)
+            RunDirectory(data.root).write_tables(data.blocks)
             _mend(dest)
             home = _placed(data, dest)
             write_index(dest)

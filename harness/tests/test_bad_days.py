@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 from harness import cli
-from harness.report import build_report, publish
+from harness.report import build_report, publication, publish
 from harness.report.publication import judge_records
 from harness.tests.conftest import PROJECT, Lab
 from harness.tests.test_full_disk import FullDisk
@@ -43,6 +43,11 @@ def in_a_fork(what: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def report_is_made() -> None:
+    """The run's own report is there; what writing it may meet is in test_full_disk.py."""
+    publication.build_report = lambda run_dir: run_dir / "report.md"
+
+
 class Published:
     """Two runs of one experiment, the first of them published; the second is to take its place."""
 
@@ -65,6 +70,7 @@ class Published:
         """In a process of its own, in which `prepare` has been called."""
 
         def run() -> int:
+            report_is_made()
             prepare()
             return cli.main(["publish", str(self.second), "--to", str(self.dest)])
 
@@ -85,9 +91,16 @@ class Published:
         return sorted(path.name for path in self.dest.iterdir() if path.name not in ("shown", "index.md", "index.html"))
 
 
+@pytest.fixture(scope="module")
+def made_once(fake_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    place = tmp_path_factory.mktemp("shown")
+    return Published(Lab(fake_root, place / "results"), place / "published")
+
+
 @pytest.fixture
-def shown(lab: Lab, tmp_path: Path) -> Published:
-    return Published(lab, tmp_path / "published")
+def shown(made_once: Published) -> Published:
+    made_once.reset()
+    return made_once
 
 
 def writes_of(shown: Published, tmp_path: Path) -> List[str]:
@@ -96,6 +109,7 @@ def writes_of(shown: Published, tmp_path: Path) -> List[str]:
     copy = tmp_path / "copy"
 
     def run() -> int:
+        report_is_made()
         subprocess.run(["cp", "-r", str(shown.dest), str(copy)], check=True)
         disk = FullDisk(10**6)
         handle = os.open(told, os.O_WRONLY | os.O_CREAT)
