@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from statistics import median
 from typing import Callable, NamedTuple
 
 from matplotlib.axes import Axes
@@ -87,9 +88,9 @@ def _draw(axes: Axes, panel: Panel, order: list[str], describe: Callable[[str], 
             y = row + 0.5 * (place / last - 0.5)
             axes.plot([value * factor], [y], "o", markersize=3.6, markerfacecolor=face, markeredgecolor=look["color"],
                       markeredgewidth=0.8, alpha=0.85, zorder=3)  # fmt: skip
-        middle = sorted(values)[len(values) // 2] if len(values) % 2 else sum(sorted(values)[len(values) // 2 - 1 :][:2]) / 2
-        axes.plot([middle * factor] * 2, [row - 0.36, row + 0.36], color=canvas.INK, linewidth=1.6, zorder=4)
-    axes.set_yticks(range(len(panel.arms)), [textwrap.shorten(describe(a.arm), 26, placeholder="…") for a in panel.arms], fontsize=7.5)
+        axes.plot([median(values) * factor] * 2, [row - 0.36, row + 0.36], color=canvas.INK, linewidth=1.6, zorder=4)
+    names = [textwrap.shorten(describe(arm.arm), 26, placeholder="…") for arm in panel.arms]
+    axes.set_yticks(range(len(panel.arms)), names, fontsize=7.5)
     axes.set_ylim(len(panel.arms) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=7.5)

@@ -142,9 +142,10 @@ def draw_forest(gates: list[GateVerdict], narrow: bool) -> Figure:
         name, result = _gate_title(gate), _gate_result(gate)
         colour = canvas.STATUS_COLOURS.get(gate.status.value, canvas.INK)
         if narrow:
-            figure.text(left, top - 0.3 / height, textwrap.shorten(name, 60, placeholder="…"), fontsize=8, fontweight="bold", va="center")
-            figure.text(left, top - 0.49 / height, gate.status.value, color=colour, fontsize=8, fontweight="bold", va="center")
-            figure.text(right, top - 0.49 / height, result, ha="right", fontsize=8, va="center")
+            bold = {"va": "center", "fontsize": 8, "fontweight": "bold"}
+            figure.text(left, top - 0.3 / height, textwrap.shorten(name, 60, placeholder="…"), **bold)
+            figure.text(left, top - 0.49 / height, gate.status.value, color=colour, **bold)
+            figure.text(right, top - 0.49 / height, result, ha="right", va="center", fontsize=8)
         else:
             first, _, second = name.partition(" — ")
             figure.text(0.005, middle + 0.085 / height, textwrap.shorten(first, 46, placeholder="…"), **text)

@@ -53,13 +53,14 @@ def _row(entry: Entry, older: int) -> tuple[str, ...]:
     machine = entry.manifest.get("machine") or {}
     when = f"{entry.run_id[:4]}-{entry.run_id[4:6]}-{entry.run_id[6:8]}" if entry.run_id[:8].isdigit() else entry.run_id
     how = f"{counted(entry.verdict.blocks, 'block')}{', quick' if entry.manifest.get('quick') else ''}"
-    where = f"{machine.get('cpu_model') or machine.get('cpu') or NONE}, {counted(int(machine.get('cpus') or 0), 'CPU')}"
+    model = machine.get("cpu_model") or machine.get("cpu") or NONE
+    where = f"{model}, {counted(int(machine.get('cpus') or 0), 'CPU')}"
     earlier = f"; {counted(older, 'earlier run')} in `{entry.folder}/older/`" if older else ""
-    files = f"[report]({entry.folder}/report.html), [Markdown]({entry.folder}/report.md), [runs.csv]({entry.folder}/runs.csv){earlier}"
+    links = (("report", "report.html"), ("Markdown", "report.md"), ("runs.csv", "runs.csv"))
+    files = ", ".join(f"[{name}]({entry.folder}/{file})" for name, file in links) + earlier
     question = str(experiment_value(entry.manifest, "question", "") or NONE)
-    return (
-        f"**{entry.verdict.experiment_id}**", f"**{entry.verdict.status.value}**", question, why(entry.verdict, most=3), when, how, where, files,
-    )  # fmt: skip
+    name, answer = f"**{entry.verdict.experiment_id}**", f"**{entry.verdict.status.value}**"
+    return (name, answer, question, why(entry.verdict, most=3), when, how, where, files)
 
 
 _HEADER = ("experiment", "answer", "question", "why", "made", "size", "machine", "files")

@@ -121,7 +121,8 @@ def _slug(text: str) -> str:
 
 def _contents(document: Document) -> str:
     """Links to the sections, in a row."""
-    links = [f'<a href="#{_slug(p.text)}">{inline_html(p.text)}</a>' for p in document.parts if isinstance(p, Heading) and p.level == 2]
+    sections = [part.text for part in document.parts if isinstance(part, Heading) and part.level == 2]
+    links = [f'<a href="#{_slug(text)}">{inline_html(text)}</a>' for text in sections]
     return f'<nav aria-label="contents">{"".join(links)}</nav>\n' if len(links) > 2 else ""
 
 

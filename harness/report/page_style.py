@@ -57,7 +57,8 @@ table.cards thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-pa
 table.cards tr{display:block;border:1px solid var(--line);border-radius:.3rem;margin:0 0 .8rem;padding:.3rem 0}
 table.cards td{display:block;border:0;padding:.22rem .8rem;text-align:left;white-space:normal}
 table.cards td.num{display:flex;justify-content:space-between;gap:1rem}
-table.cards .kv{display:flex;justify-content:space-between;gap:1rem}table.cards .kv b{white-space:normal;text-align:right}
+table.cards .kv{display:flex;justify-content:space-between;gap:1rem}
+table.cards .kv b{white-space:normal;text-align:right}
 table.cards td[data-label]::before{content:attr(data-label);color:var(--muted);font-size:.93em}
 table.cards td.txt[data-label]::before,table.cards td.grp[data-label]::before{display:block}
 table.cards td:first-child::before{content:none!important}

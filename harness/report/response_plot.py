@@ -21,9 +21,8 @@ CAPTION = (
 
 
 def alt_of(found: list[Response]) -> str:
-    said = "; ".join(
-        f"{words.lane_metric_words(r.metric)}: " + ", ".join(f"{p.value:g} gives {words.ratio(p.ratio)}" for p in r.points) for r in found
-    )
+    told = {r.metric: ", ".join(f"{p.value:g} gives {words.ratio(p.ratio)}" for p in r.points) for r in found}
+    said = "; ".join(f"{words.lane_metric_words(metric)}: {text}" for metric, text in told.items())
     return f"Ratio to base by the value of {found[0].flag}. {said}.".replace("`", "")
 
 
@@ -45,7 +44,8 @@ def _draw(axes: Axes, response: Response, width: int) -> None:
     colour = canvas.arm_look(1)["color"]
     for point in response.points:
         if point.low is not None and point.high is not None:
-            axes.plot([point.value] * 2, [point.low, point.high], color=colour, linewidth=3, alpha=0.45, solid_capstyle="butt", zorder=3)
+            ends = [point.low, point.high]
+            axes.plot([point.value] * 2, ends, color=colour, linewidth=3, alpha=0.45, solid_capstyle="butt", zorder=3)
     axes.plot(values, [point.ratio for point in response.points], "-o", color=colour, linewidth=1.4, markersize=5, zorder=4)
     axes.plot([response.base_value], [1.0], "D", color=canvas.INK, markersize=7, zorder=5)
     axes.axhline(1.0, color=canvas.MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=2)

@@ -60,7 +60,8 @@ def find_trade(data: RunData) -> Optional[Trade]:
 
 def alt_of(trade: Trade, describe: Callable[[str], str]) -> str:
     said = "; ".join(
-        f"{describe(p.arm)}: {words.quantity(trade.speed, p.speed)}, {words.quantity(trade.memory, p.memory_kb)}" for p in trade.points
+        f"{describe(p.arm)}: {words.quantity(trade.speed, p.speed)}, {words.quantity(trade.memory, p.memory_kb)}"
+        for p in trade.points
     )
     return f"Speed against idle memory, one point an arm. {said}."
 

@@ -80,7 +80,7 @@ class Published:
         """What is there is the old or the new one, and whole."""
         now = tree(self.dest / "shown")
         if complete:
-            assert {name[len(f"older/{self.first.name}/") :]: data for name, data in now.items() if name.startswith("older/")} == self.before
+            assert tree(self.dest / "shown" / "older" / self.first.name) == self.before
             assert now["run_id"].decode().strip() == self.second.name
             for name in ("runs.csv", "verdict.json", "report.html", "curves.csv"):
                 assert name in now
@@ -146,14 +146,14 @@ def test_a_disk_that_is_full_at_any_write_of_publishing(shown: Published, tmp_pa
     assert "shown" in (shown.dest / "index.md").read_text()
 
 
-def kill_at(monkeypatch_target: str) -> Callable[[], None]:
+def kill_at(source_end: str) -> Callable[[], None]:
     """From now on the process dies at the first rename whose source ends so."""
 
     def prepare() -> None:
         real = os.replace
 
         def dying(source: Any, target: Any, **more: Any) -> None:
-            if str(source).endswith(monkeypatch_target):
+            if str(source).endswith(source_end):
                 os.kill(os.getpid(), signal.SIGKILL)
             real(source, target, **more)
 
@@ -324,7 +324,8 @@ def test_a_workload_that_forks_away_or_hangs_leaves_nothing_and_counts_for_nothi
     experiment = tmp_path / "forks.yaml"
     experiment.write_text(FORKS % {"mark": mark}, encoding="utf-8")
     assert BUILD is not None
-    command = ["/usr/bin/python3", "-m", "harness", "run", str(experiment), "--build", BUILD, "--results", str(tmp_path / "results")]
+    command = ["/usr/bin/python3", "-m", "harness", "run", str(experiment), "--build", BUILD]
+    command += ["--results", str(tmp_path / "results")]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
     assert time.monotonic() - begun < 120

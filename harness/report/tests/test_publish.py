@@ -147,5 +147,6 @@ def test_a_publication_without_curves_keeps_the_drawing_it_has(run_dir: MakeRun,
     (home / "curves.csv").unlink()
     build_report(home)
     assert (home / "plots" / "memory-idle.svg").read_bytes() == drawing
-    assert "![Memory over time in lane idle, phases aligned](plots/memory-idle.svg)" in (home / "report.md").read_text(encoding="utf-8")
+    text = (home / "report.md").read_text(encoding="utf-8")
+    assert "![Memory over time in lane idle, phases aligned](plots/memory-idle.svg)" in text
     assert 'id="memory-idle-' in (home / "report.html").read_text(encoding="utf-8")
