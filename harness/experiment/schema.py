@@ -24,6 +24,7 @@ from harness.model import AA, BASE, TREAT
 
 Kind = Literal["ab", "aa", "table"]
 Statistic = Literal["hodges-lehmann", "median"]
+Instrument = Literal["cachegrind", "calls", "counters"]
 
 
 class Number(float):
@@ -143,6 +144,13 @@ class Workload(Record):
         default_factory=list,
         description="Arms that do not run in this lane, e.g. a yardstick that has one thread only.",
     )
+    under: Optional[Instrument] = Field(
+        None,
+        description="An instrument that counts what repeats. cachegrind: instructions, one program of "
+        "workloads/, some fifty times slower. calls: the system calls for memory (mmaps, munmaps, "
+        "madvises, membarriers, …). counters: the processor's, where the machine has them, beside all "
+        "other figures. Under cachegrind and calls a lane gives no times.",
+    )
     figure: Optional[StrictStr] = Field(
         None,
         description="The metric that ranks allocators in the scoreboard. Names ending in _per_s, "
@@ -183,6 +191,12 @@ class Gate(Record):
     same_within: Optional[Number] = Field(
         None,
         description="Equivalence: GO if the interval of the ratio lies within 1/(1+x) and 1+x.",
+    )
+    exact_within: Optional[Number] = Field(
+        None,
+        description="For a count that repeats (instructions, faults, calls): the interval is the range of "
+        "the ratios, widened by this share, e.g. 0.001, so two blocks decide. When the figures of an arm, "
+        "or base and its copy, differ by more than that, the gate decides nothing.",
     )
     statistic: Statistic = Field(
         "hodges-lehmann",
