@@ -35,6 +35,14 @@ _IDLE = (
     "survivors", "survivor_bytes", "cycles", "bookkeeping_peak_kb",
 )  # fmt: skip
 
+# What the programs that can time single calls add where HZ_LATENCY is set in the lane's environment.
+LATENCY = "HZ_LATENCY"
+LATENCIES = (
+    *(f"{call}_{which}_ns" for call in ("malloc", "free") for which in ("p50", "p99", "p999", "max")),
+    "timer_p50_ns", "latency_samples",
+)  # fmt: skip
+TIMES_CALLS = ("bench_ssot", "bench_dist", "larson", "larson_sized")
+
 # Program -> the numbers of its result. Programs that are not here are not known.
 RESULTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -96,7 +104,8 @@ def known_names(workload: Workload) -> Optional[list[str]]:
         return None
     phases = _IDLE_PHASES if result is _IDLE else _PHASES
     memory = [f"{kind}_{phase}_kb" for phase in phases for kind in _MEMORY]
-    known = [name for name in (*RUNNER, *result, *memory) if survives(workload.under, name)]
+    single = LATENCIES if workload.program in TIMES_CALLS and LATENCY in workload.env else ()
+    known = [name for name in (*RUNNER, *result, *single, *memory) if survives(workload.under, name)]
     return [*known, *INSTRUMENTS.get(workload.under or "", ()), *workload.metrics]
 
 
@@ -116,6 +125,8 @@ def unknown_figure(workload: Workload, key: str) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if workload.under is not None and not survives(workload.under, name):
         return f"under {workload.under} no figure {key!r} is kept, for it would be the instrument's; gate it in a lane without"
+    if name in LATENCIES and workload.program in TIMES_CALLS:
+        return f"{who} gives the figure {key!r} only with `env: {{{LATENCY}: 100}}`; add that to the lane (one call in 100 is timed)"
     owner = next((tool for tool, names in INSTRUMENTS.items() if name in names), None)
     if owner is not None:
         return f"{who} gives the figure {key!r} only with `under: {owner}`; add that to the lane"
