@@ -38,6 +38,7 @@ def check_experiment(experiment: Experiment, source: Source) -> None:
     design_ok = _check_design(experiment.design, source)
     _check_quick(experiment, source)
     _check_nightly(experiment, source)
+    _check_truth(experiment, source)
     if design_ok and not source.problems:
         _check_decidable(experiment, source)
 
@@ -262,6 +263,30 @@ def _check_nightly(experiment: Experiment, source: Source) -> None:
             source.problem(("gates", i), f"two gates are called {names[i]}; give one an id, the stages of a night know them by name")
         if not _is_ratio_guard(gate):
             source.problem(("gates", i), f"{gate.metric}: a nightly gate is a guard on a ratio, e.g. no_go_if: \"ratio < 0.97\"; change it")
+
+
+def _check_truth(experiment: Experiment, source: Source) -> None:
+    """Every case names arms and lanes that exist, and asks something."""
+    if experiment.truth is None:
+        return
+    if experiment.kind != "ab":
+        source.problem(("truth",), "the cases compare arms with base; use kind ab", True)
+    effect = experiment.truth.effect
+    if effect is not None and effect.partition(".")[0] not in experiment.workloads:
+        source.problem(("truth", "effect"), f"unknown lane in {effect!r}; {nearest(effect, experiment.workloads)}")
+    for name, case in experiment.truth.cases.items():
+        here: KeyPath = ("truth", "cases", name)
+        if not _NAME.match(name):
+            source.problem(here, f"case name {name!r}; use a-z, 0-9, '_' and '-'", at_key=True)
+        if case.arm is not None and (case.arm == BASE or case.arm not in experiment.arms):
+            source.problem(here + ("arm",), f"{case.arm!r} is no arm beside base; {nearest(case.arm, experiment.arms)}")
+        for i, lane in enumerate(case.lanes):
+            if lane not in experiment.workloads:
+                source.problem(here + ("lanes", i), f"unknown lane {lane!r}; {nearest(lane, experiment.workloads)}")
+        if not any(gate.lane in case.lanes for gate in experiment.gates):
+            source.problem(here + ("lanes",), "no gate is on these lanes; name one that has some")
+        if case.rounds < 1:
+            source.problem(here + ("rounds",), f"{case.rounds} rounds; use 1 or more")
 
 
 def _is_ratio_guard(gate: Gate) -> bool:

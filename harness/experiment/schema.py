@@ -290,6 +290,30 @@ class Nightly(Record):
     )
 
 
+class TruthCase(Record):
+    """One thing that is known to be so, and what a right verdict says of it."""
+
+    what: StrictStr = Field(..., description="What is known, a clause for the table.")
+    arm: Optional[StrictStr] = Field(
+        None, description="The arm that stands as treat. Default: none, base against its own copy."
+    )
+    lanes: list[StrictStr] = Field(..., description="The lanes that are run, and whose gates are asked.")
+    answer: Literal["GO", "NO-GO"] = Field(..., description="The right verdict; of equal arms GO: no difference.")
+    rounds: StrictInt = Field(20, description="Experiments of this case.")
+    rare: StrictBool = Field(
+        False, description="The defect is a failure that few runs have: only experiments that met one must find it."
+    )
+
+
+class Truth(Record):
+    """What `harness truth --real` makes of this experiment: many short ones, of which the truth is known."""
+
+    effect: Optional[StrictStr] = Field(
+        None, description="lane.metric that is counted once for every arm, to say how large the defects are."
+    )
+    cases: dict[str, TruthCase] = Field(..., description="The cases, by name.")
+
+
 class Experiment(Record):
     """One question put to the lab: arms, workloads, evidence and gates."""
 
@@ -329,6 +353,7 @@ class Experiment(Record):
     design: Design = Field(default_factory=Design, description="Blocks, order, stopping.")
     quick: Optional[Quick] = Field(None, description="What --quick changes.")
     nightly: Optional[Nightly] = Field(None, description="The two stages of `harness gate`.")
+    truth: Optional[Truth] = Field(None, description="The cases of `harness truth --real`.")
 
     @property
     def has_aa(self) -> bool:

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "heap/defects.hpp"
 #include "heap/free_key.hpp"
 #include "heap/large.hpp"
 #include "heap/threads.hpp"
@@ -94,6 +95,7 @@ template <typename Attempt>
 }
 
 inline void* allocate_class(std::uint32_t c) {
+  defects();
   void* block = pop(t_cache->bins[c]);
   if (block == nullptr) [[unlikely]]
     return allocate_class_slow(c);
