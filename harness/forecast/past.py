@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.experiment import Experiment
+from harness.judge.processors import moved
 from harness.model import AA, BASE, MEASURED, TREAT, BlockRecord, RunRecord
 from harness.run.directory import MANIFEST
 from harness.tables.source import load_figures
@@ -94,5 +95,5 @@ def _between(run: RunRecord, after: RunRecord) -> float | None:
 def _add_logs(lane: LanePast, copy: RunRecord, base: RunRecord) -> None:
     for key in set(copy.metrics) & set(base.metrics):
         a, b = copy.metrics[key], base.metrics[key]
-        if a > 0 and b > 0:
+        if a > 0 and b > 0 and not moved(key, (copy, base)):
             lane.logs.setdefault(key, []).append(math.log(a / b))

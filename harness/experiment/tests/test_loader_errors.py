@@ -43,7 +43,7 @@ ONE_LINE: list[tuple[int, str, str]] = [
     (1, "id: 62", "1:5: expected text, found 62; put the value in quotes"),
     (2, "question: ''", "2:11: the question is empty; say what the verdict answers"),
     (8, "desing: {}", "8:1: unknown key 'desing'; did you mean 'design'?"),
-    (8, "zzz: {}", "8:1: unknown key 'zzz'; use one of any_target, arms, design, difference, evidence, gates, id, kind, nightly, question, quick, references, sweep, workloads"),
+    (8, "zzz: {}", "8:1: unknown key 'zzz'; use one of any_target, arms, design, difference, evidence, gates, id, kind, nightly, question, quick, references, sweep, truth, workloads"),
     (2, "question: a\nkind: tabel", "3:7: expected one of ab, aa, table, found 'tabel'; choose one of these"),
     (3, "arms: {base: s61}", "3:7: arm 'treat' is missing; name the variant to judge"),
     (3, "arms: {treat: s61}", "3:7: arm 'base' is missing; name the variant to compare with"),
