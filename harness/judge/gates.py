@@ -78,11 +78,12 @@ def evaluate_gate(
     if scale.log and found.half_width is not None and not repeats:
         verdict.mde = tidy(math.expm1(minimal_detectable_effect(found.half_width, alpha)))
     verdict.status = _decide(gate, verdict.low, verdict.high)
-    _say_needs(verdict, found, scale, alpha)
-    if repeats:
+    if repeats:  # and so more blocks would decide nothing else
         verdict.confidence = None  # a range, not an interval of some confidence
         _hear(verdict, exact.objection(gate, values, control))
-    elif not absolute:
+    else:
+        _say_needs(verdict, found, scale, alpha)
+    if not repeats and not absolute:
         if control is not None and control.floor is not None:
             _apply_floor(gate, verdict, found, control.floor)
             _hear(verdict, control.doubt)

@@ -62,7 +62,7 @@ def test_constant_counts_decide_from_two_blocks(rule: str, factor: float, status
     verdict = verdict_of(experiment(rule), counts({"treat": factor}))
     assert verdict.status == status, verdict.reasons
     (gate,) = verdict.gates
-    assert gate.n == 2 and gate.confidence is None and gate.estimate == pytest.approx(factor)
+    assert gate.n == 2 and gate.confidence is None and gate.needs_blocks is None and gate.estimate == pytest.approx(factor)
     assert gate.low == pytest.approx(factor / 1.001) and gate.high == pytest.approx(factor * 1.001)
 
 
