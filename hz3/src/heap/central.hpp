@@ -168,7 +168,10 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
     take_pages(home, c, wish, delivery);
   }
   if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
-  if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+  if (delivery.count() == 0) {
+    on_growth();
+    grow_and_take(home, c, wish, delivery);
+  }
   return delivery;
 }
 
@@ -222,6 +225,7 @@ inline void* take_zeroed_run(Shard& home, std::uint32_t c, std::size_t bytes) {
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
   Delivery delivery;
+  on_growth();
   detail::grow_and_take(home, c, {1, 1}, delivery,
                         static_cast<std::uint32_t>(alignment / os::kPageSize));
   return delivery.fresh;

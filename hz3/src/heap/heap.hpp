@@ -71,6 +71,7 @@ inline void tick_if_attached() {
 
 [[gnu::noinline]] inline void* large_block(std::size_t size, std::size_t alignment, bool zeroed) {
   tick_if_attached();
+  on_growth();
   return allocate_large(size, alignment, zeroed);
 }
 

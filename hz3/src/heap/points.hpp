@@ -8,6 +8,8 @@
 // | on_budget_short   | a bin wants to grow, the thread's budget is short      | none           |
 // | limit_when_full   | a bin is full: how many blocks it may hold (answers)    | none           |
 // | on_refill         | a bin ran dry, before the store is asked               | none           |
+// | on_growth         | no free block or page fits: before a segment is opened | none           |
+// |                   | or a large block made                                  |                |
 // | on_overflow       | a bin is full and may not grow, before half of it goes | none           |
 // | on_run_empty      | the last live block of a run came home                 | the shard's    |
 // | on_pages_free     | pages of a segment became free                         | the shard's    |
@@ -42,6 +44,7 @@ inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const 
 inline void on_give_back(ThreadCache& cache);
 inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks);
 inline void on_refill(ThreadCache& cache, std::uint32_t c);
+inline void on_growth();
 inline void on_overflow(ThreadCache& cache, std::uint32_t c);
 inline void on_run_empty(Shard& shard, Run& run);
 inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages);

@@ -6,7 +6,10 @@
 #include "heap/threads.hpp"
 #include "observe/census.hpp"
 #include "observe/knob_line.hpp"
+#include "observe/report_signal.hpp"
 #include "policy/earned_budget.hpp"
+#include "policy/pressure.hpp"
+#include "policy/soft_limit.hpp"
 #include "release/cache_decay.hpp"
 #include "release/collapse.hpp"
 #include "release/exit_keep.hpp"
@@ -18,7 +21,10 @@
 
 namespace hz3 {
 
-inline void on_thread_begin(ThreadCache& cache) { begin_budget(cache); }  // S320
+inline void on_thread_begin(ThreadCache& cache) {
+  begin_budget(cache);  // S320
+  begin_pressure(cache);
+}
 
 inline void on_thread_end(ThreadCache& cache) { return_budget(cache); }  // S320
 
@@ -34,12 +40,16 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
   end_giving_back(cache, c, blocks);  // S301
 }
 
+inline void on_growth() { keep_soft_limit(); }
+
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
+  follow_pressure(cache);
   note_refill(cache, c);  // S58
   end_taper(cache, c);    // S301
 }
 
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
+  follow_pressure(cache);
   note_overflow(cache, c);  // S58
 }
 
@@ -56,7 +66,9 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
 inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
 
 inline void on_epoch(ThreadCache& cache) {
+  follow_pressure(cache);
   decay_cache(cache);  // S58
+  keep_soft_limit();
   expire_large_cache(os::now_ms());
 }
 
@@ -101,6 +113,7 @@ inline void on_memory_refused() { trim_all(); }
 inline void on_fork_child() {
   g_store.repair_child();
   keep_own_budget();  // S320
+  repair_report_in_child();
 }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
@@ -114,6 +127,7 @@ inline void print_stats() {
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
   print_collapse_stats();      // S301
+  print_limit_stats();
   print_books();
   print_knobs();
 }

@@ -12,7 +12,7 @@ namespace {
 
 struct Asked {
   int thread_begin, thread_end, budget_short, full, give_back, gave_back;
-  int refill, overflow, run_empty, pages_free, segment_empty, segment_opened;
+  int refill, growth, overflow, run_empty, pages_free, segment_empty, segment_opened;
   int epoch, thread_exit, memory_refused, fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
@@ -89,6 +89,11 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
   CHECK(blocks > 0, "on_gave_back of nothing");
   CHECK(count_of(cache.bins[c]) <= g_limit_when_full, "%u blocks in a bin that may hold %u",
         count_of(cache.bins[c]), g_limit_when_full);
+}
+
+inline void on_growth() {
+  ++g_asked.growth;
+  CHECK(!any_lock_held(), "on_growth with a lock held");
 }
 
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
@@ -186,6 +191,7 @@ void empty_blocks() {
 void check_bins() {
   g_asked = {};
   fill_blocks();
+  CHECK(g_asked.growth > 0, "the heap grew unasked");
   CHECK(g_asked.refill > 0 && g_asked.overflow == 0, "%d refills, %d overflows after allocating",
         g_asked.refill, g_asked.overflow);
   empty_blocks();
