@@ -11,6 +11,7 @@
 // | on_growth         | no free block or page fits: before a segment is opened | none           |
 // |                   | or a large block made                                  |                |
 // | on_overflow       | a bin is full and may not grow, before half of it goes | none           |
+// | on_large_freed    | a large block began to wait in the large cache         | none           |
 // | on_run_empty      | the last live block of a run came home                 | the shard's    |
 // | on_pages_free     | pages of a segment became free                         | the shard's    |
 // | on_segment_empty  | the last used page of a segment became free            | the shard's    |
@@ -46,6 +47,7 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
 inline void on_refill(ThreadCache& cache, std::uint32_t c);
 inline void on_growth();
 inline void on_overflow(ThreadCache& cache, std::uint32_t c);
+inline void on_large_freed(std::uint64_t bytes);
 inline void on_run_empty(Shard& shard, Run& run);
 inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages);
 inline void on_segment_empty(Shard& shard, Segment& segment);

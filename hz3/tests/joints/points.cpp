@@ -12,7 +12,7 @@ namespace {
 
 struct Asked {
   int thread_begin, thread_end, budget_short, full, give_back, gave_back;
-  int refill, growth, overflow, run_empty, pages_free, segment_empty, segment_opened;
+  int refill, growth, large_freed, overflow, run_empty, pages_free, segment_empty, segment_opened;
   int epoch, thread_exit, memory_refused, fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
@@ -110,6 +110,12 @@ inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   // Every other time it shrinks the bin only.
   if (g_take_all_back && g_asked.overflow % 2 == 0) flush_bins(cache, 1, kClasses);
   if (g_take_all_back) shrink_bin(cache, c, detail::kLimits.smallest[c]);
+}
+
+inline void on_large_freed(std::uint64_t bytes) {
+  ++g_asked.large_freed;
+  CHECK(!any_lock_held(), "on_large_freed with a lock held");
+  CHECK(bytes > 0, "on_large_freed of nothing");
 }
 
 inline void on_run_empty(Shard& shard, Run& run) {
@@ -263,6 +269,7 @@ void check_clock() {
   check_ticks("realloc of a large block",
               [](int i) { large[i] = reallocate(large[i], kLarge + (std::size_t{1} << 20)); });
   check_ticks("free of a large block", [](int i) { deallocate(large[i]); });
+  CHECK(g_asked.large_freed > 0, "no policy heard of freed large blocks");
   check_ticks("calloc of a large block", [](int i) { large[i] = allocate_zeroed(1, kLarge); });
   for (void* block : large) deallocate(block);
   check_ticks("a large block on its page",
