@@ -184,10 +184,11 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
   }
   if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
   if (delivery.count() == 0) {
-    on_growth();
-    grow_and_take(home, c, wish, delivery);
+    const bool others_first = on_growth();
+    if (others_first) take_from_living_shards(home, c, wish, delivery);
+    if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+    if (delivery.count() == 0) take_from_living_shards(home, c, wish, delivery);
   }
-  if (delivery.count() == 0) take_from_living_shards(home, c, wish, delivery);
   return delivery;
 }
 

@@ -13,7 +13,10 @@
 
 #include <sched.h>
 
+#include <ctime>
+
 #include "policy/pressure.hpp"
+#include "release/epoch.hpp"
 #include "release/purge.hpp"
 
 namespace hz3 {
@@ -25,6 +28,9 @@ struct MemoryBudgetStats {
 inline constinit MemoryBudgetStats g_memory_budget_stats;
 
 namespace detail {
+
+// The epoch in which a pass freed nothing: the next one would find the same.
+inline constinit std::atomic<std::uint64_t> g_vain_epoch{0};
 
 // Makes empty runs free pages and closes wholly free segments; how many it closed.
 inline std::uint32_t reclaim_segments(Shard& shard, PurgeBudget& budget) {
@@ -58,33 +64,44 @@ inline std::uint32_t reclaim_all() {
 
 }  // namespace detail
 
-// At on_growth. No lock is held.
-inline void reclaim_when_nearly_full() {
-  if constexpr (!flag::MEM_BUDGET_ENABLE) return;
+// At on_growth: whether to look in shards with threads before the heap grows. No lock is held.
+inline bool reclaim_when_nearly_full() {
+  if constexpr (!flag::MEM_BUDGET_ENABLE) return false;
   constexpr auto kHeadroom = static_cast<std::size_t>(flag::MEM_BUDGET_HEADROOM);
-  if (free_slots(kHeadroom + 1) > kHeadroom) return;
+  if (free_slots(kHeadroom + 1) > kHeadroom) return false;
   g_memory_budget_stats.near_full.add(1);
-  if (detail::reclaim_all() > 0 || free_slots(1) > 0) return;
+  const std::uint64_t epoch = current_epoch();
+  if (detail::g_vain_epoch.load(std::memory_order_relaxed) == epoch) return true;
+  if (detail::reclaim_all() > 0) return true;
   ThreadCache* cache = t_cache;
-  if (!flag::S45_FOCUS_RECLAIM || !is_real(cache)) return;
-  g_memory_budget_stats.focus_calls.add(1);
-  flush_bins(*cache, kFirstMedium, kClasses);
-  detail::reclaim_all();
+  if (flag::S45_FOCUS_RECLAIM && is_real(cache)) {
+    g_memory_budget_stats.focus_calls.add(1);
+    flush_bins(*cache, kFirstMedium, kClasses);
+    if (detail::reclaim_all() > 0) return true;
+  }
+  detail::g_vain_epoch.store(epoch, std::memory_order_relaxed);
+  return true;
 }
 
-// At on_memory_refused, after the trim. No lock is held.
-inline void flush_in_emergency() {
-  if constexpr (!flag::MEM_BUDGET_ENABLE) return;
-  g_memory_budget_stats.alloc_full.add(1);
-  if constexpr (!flag::S45_EMERGENCY_FLUSH_REMOTE) return;
-  constexpr int kMostYields = 128;
-  if (free_slots(1) > 0) return;
-  g_memory_budget_stats.emergency_flushes.add(1);
-  raise_pressure();
-  for (int i = 0; i < kMostYields && free_slots(1) == 0; ++i) {
-    ::sched_yield();
-    if (i % 16 == 15) detail::reclaim_all();
+// At on_memory_refused, after the trim: whether another attempt may follow the next. No lock is
+// held. A thread follows the call at its next slow path, so it must be let run.
+inline bool flush_in_emergency(std::uint32_t attempts) {
+  if constexpr (!flag::MEM_BUDGET_ENABLE) return false;
+  if (attempts == 1) g_memory_budget_stats.alloc_full.add(1);
+  if constexpr (!flag::S45_EMERGENCY_FLUSH_REMOTE) return false;
+  constexpr std::uint32_t kMostAttempts = 64;
+  constexpr std::uint32_t kYields = 8;
+  if (attempts == 1) {
+    g_memory_budget_stats.emergency_flushes.add(1);
+    raise_pressure();
   }
+  if (attempts <= kYields) {
+    ::sched_yield();
+  } else {
+    const timespec millisecond{0, 1000000};
+    ::nanosleep(&millisecond, nullptr);
+  }
+  return attempts < kMostAttempts;
 }
 
 inline void print_memory_budget_stats() {

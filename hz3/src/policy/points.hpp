@@ -44,9 +44,9 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
   end_giving_back(cache, c, blocks);  // S301
 }
 
-inline void on_growth() {
-  reclaim_when_nearly_full();  // S45
+inline bool on_growth() {
   keep_soft_limit();
+  return reclaim_when_nearly_full();  // S45
 }
 
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
@@ -119,9 +119,9 @@ inline void on_thread_exit(Shard& home) {
   retry_refused_purges();  // S61
 }
 
-inline void on_memory_refused() {
+inline bool on_memory_refused(std::uint32_t attempts) {
   trim_all();
-  flush_in_emergency();  // S45
+  return flush_in_emergency(attempts);  // S45
 }
 
 inline void on_fork_child() {

@@ -20,6 +20,7 @@ Asked g_asked;  // one thread at a time runs here
 bool g_take_all_back = false;  // answer like a box that releases runs and closes segments at once
 hz3::os::Lock g_box_lock;
 bool g_refuse_memory = false;
+std::uint32_t g_attempts = 1;  // that a policy grants when memory was refused
 bool g_relent = false;  // grant memory again once the heap has asked
 
 bool is_held(const hz3::os::Lock& lock) {
@@ -91,9 +92,10 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
         count_of(cache.bins[c]), g_limit_when_full);
 }
 
-inline void on_growth() {
+inline bool on_growth() {
   ++g_asked.growth;
   CHECK(!any_lock_held(), "on_growth with a lock held");
+  return false;
 }
 
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
@@ -156,10 +158,12 @@ inline void on_thread_exit(Shard& home) {
   CHECK(t_cache == &kEndedCache, "the thread still has a cache");
 }
 
-inline void on_memory_refused() {
+inline bool on_memory_refused(std::uint32_t attempts) {
   ++g_asked.memory_refused;
   CHECK(!any_lock_held(), "on_memory_refused with a lock held");
+  CHECK(attempts > 0 && attempts <= g_attempts, "attempt %u of %u", attempts, g_attempts);
   if (g_relent) g_refuse_memory = false;
+  return attempts < g_attempts;
 }
 
 inline void on_fork_child() {
@@ -316,6 +320,10 @@ void check_memory_refused() {
   errno = 0;
   CHECK(allocate(kHuge) == nullptr && errno == ENOMEM, "memory from nowhere, errno %d", errno);
   CHECK(g_asked.memory_refused == 1, "refused once, asked %d times", g_asked.memory_refused);
+  g_attempts = 3;
+  CHECK(allocate(kHuge) == nullptr && g_asked.memory_refused == 4,
+        "three attempts granted, asked %d times", g_asked.memory_refused - 1);
+  g_asked.memory_refused = 1;
   g_relent = true;
   void* block = allocate(kHuge);
   CHECK(block != nullptr && g_asked.memory_refused == 2, "no second attempt: %p, asked %d times",
