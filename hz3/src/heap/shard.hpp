@@ -214,8 +214,11 @@ inline bool close_segment(Shard& shard, Segment& segment) {
   detail::count_free_pages(shard, segment.kind, -static_cast<std::int32_t>(kUsablePages));
   Arena& window = g_arenas.window;
   segment.magic = 0;
-  shrink_footprint(footprint_of(segment));
-  return release_slots(window, window.slot_of(reinterpret_cast<std::uintptr_t>(&segment)), 1);
+  const std::uint64_t counted = footprint_of(segment);
+  const auto slot = window.slot_of(reinterpret_cast<std::uintptr_t>(&segment));
+  const bool gone = release_slots(window, slot, 1);
+  shrink_footprint(counted);
+  return gone;
 }
 
 }  // namespace hz3
