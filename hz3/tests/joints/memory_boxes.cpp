@@ -42,8 +42,8 @@ void check_budget_phases() {
   const std::uint64_t freed = g_memory_budget_stats.reclaim_segs.value();
   std::vector<void*> blocks;
   for (int round = 0; round < 3; ++round) {
-    for (const std::size_t size : {std::size_t{100}, std::size_t{20000}, std::size_t{1500},
-                                   2 * kMiB}) {
+    for (const std::size_t size :
+         {std::size_t{100}, std::size_t{20000}, std::size_t{1500}, 2 * kMiB}) {
       for (std::size_t bytes = 0; bytes < 50 * kMiB; bytes += size) {
         blocks.push_back(allocate(size));
         CHECK(blocks.back() != nullptr, "no block of %lu with 50 MiB of 64 in use", size);
@@ -75,6 +75,16 @@ void check_budget_threads() {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(refused.load() == 0, "%lu requests refused", refused.load());
+}
+
+// Refused, all threads are called once, and there are further attempts, but not for ever.
+void check_emergency() {
+  const std::uint32_t calls = g_pressure.load();
+  CHECK(flush_in_emergency(1) && flush_in_emergency(2), "no attempt while others empty their bins");
+  CHECK(g_pressure.load() == calls + 1, "threads were called %u times", g_pressure.load() - calls);
+  std::uint32_t attempts = 3;
+  while (attempts < 1000 && flush_in_emergency(attempts)) ++attempts;
+  CHECK(attempts < 1000, "attempts without an end");
 }
 
 void check_large_budget() {
@@ -143,6 +153,7 @@ int main() {
     if constexpr (hz3::flag::MEM_BUDGET_ENABLE) {
       hz3_test::check_budget_phases();
       hz3_test::check_budget_threads();
+      hz3_test::check_emergency();
     }
   }
   if constexpr (hz3::flag::LARGE_CACHE_BUDGET) hz3_test::check_large_budget();
