@@ -112,6 +112,7 @@ namespace detail {
     const auto attempt = [&] {
       const KeepErrno keep;
       tick_if_attached();
+      on_growth();
       return resize_large(block, p, size);
     };
     void* resized = attempt();

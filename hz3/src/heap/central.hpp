@@ -126,6 +126,21 @@ inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& deliv
   take_from_fresh_run(shard, *run, wish, delivery);
 }
 
+// The last resort of a heap that cannot grow: what shards with threads have left over.
+inline void take_from_living_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
+  const int kind = static_cast<int>(kind_of_class(c));
+  for (Shard& shard : g_shards) {
+    if (delivery.count() > 0) return;
+    if (&shard == &home) continue;
+    if (!shard.may_offer(c) &&
+        shard.free_pages[kind].load(std::memory_order_relaxed) < kSizeClasses[c].pages)
+      continue;
+    os::LockGuard guard(shard.lock);
+    take_from_lists(shard, c, wish, delivery);
+    if (delivery.count() == 0) take_pages(shard, c, wish, delivery);
+  }
+}
+
 inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
   const int kind = static_cast<int>(kind_of_class(c));
   for (Shard& shard : g_shards) {
@@ -168,7 +183,12 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
     take_pages(home, c, wish, delivery);
   }
   if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
-  if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+  if (delivery.count() == 0) {
+    const bool others_first = on_growth();
+    if (others_first) take_from_living_shards(home, c, wish, delivery);
+    if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+    if (delivery.count() == 0) take_from_living_shards(home, c, wish, delivery);
+  }
   return delivery;
 }
 
@@ -222,6 +242,7 @@ inline void* take_zeroed_run(Shard& home, std::uint32_t c, std::size_t bytes) {
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
   Delivery delivery;
+  on_growth();
   detail::grow_and_take(home, c, {1, 1}, delivery,
                         static_cast<std::uint32_t>(alignment / os::kPageSize));
   return delivery.fresh;

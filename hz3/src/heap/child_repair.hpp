@@ -148,5 +148,21 @@ inline void repair_shards_in_child() {
   g_outside_bytes.store(outside, std::memory_order_relaxed);
 }
 
+// After all of them. What a thread that does not exist had counted and not made, or made and not
+// counted, must not stay so.
+inline void recount_footprint() {
+  std::uint64_t bytes = 0;
+  for (Shard& shard : g_shards) {
+    for (List<Segment>& list : shard.segments) {
+      for (Segment* s = list.front(); s != nullptr; s = s->next) bytes += footprint_of(*s);
+    }
+  }
+  for_each_slot_locked([&](const Slot& slot) {
+    const SlotKind kind = kind_of(slot);
+    if (kind == SlotKind::kLargeHead || kind == SlotKind::kLargeCached) bytes += footprint_of(slot);
+  });
+  g_footprint.store(bytes, std::memory_order_relaxed);
+}
+
 }  // namespace detail
 }  // namespace hz3

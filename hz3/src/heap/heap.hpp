@@ -72,19 +72,24 @@ inline void tick_if_attached() {
 
 [[gnu::noinline]] inline void* large_block(std::size_t size, std::size_t alignment, bool zeroed) {
   tick_if_attached();
+  on_growth();
   return allocate_large(size, alignment, zeroed);
 }
 
-// The system refused memory: give back all we can, which turns free memory of one kind into room
-// for another, and try once more.
+// Memory was refused: give back all we can, which turns free memory of one kind into room for
+// another, and try once more, or as often as a policy says.
 template <typename Attempt>
 [[gnu::noinline, gnu::cold]] void* retry_after_trim(Attempt attempt) {
-  {
-    const KeepErrno keep;
-    on_memory_refused();
+  for (std::uint32_t attempts = 1;; ++attempts) {
+    bool again = false;
+    {
+      const KeepErrno keep;
+      again = on_memory_refused(attempts);
+    }
+    void* block = attempt();
+    if (block != nullptr) return block;
+    if (!again) return out_of_memory();
   }
-  void* block = attempt();
-  return block != nullptr ? block : out_of_memory();
 }
 
 [[gnu::noinline]] inline void* allocate_class_slow(std::uint32_t c) {

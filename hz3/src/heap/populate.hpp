@@ -29,6 +29,7 @@ inline AheadRange plan_populate(Shard& shard, Segment& segment, const Run& run) 
   if (end < stop &&
       (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop))
     return {};
+  if (!grow_footprint(std::uint64_t{stop - end} * os::kPageSize)) return {};
   segment.dirty_bits.set(page, stop - page);
   segment.populated_end = stop;
   return {page_address(segment, page), (stop - page) * os::kPageSize};

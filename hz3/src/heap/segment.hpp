@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "heap/arena.hpp"
+#include "heap/footprint.hpp"
 
 namespace hz3 {
 
@@ -59,6 +60,19 @@ class PageBits {
   std::uint32_t count() const {
     std::uint32_t n = 0;
     for (std::uint64_t word : words_) n += static_cast<std::uint32_t>(std::popcount(word));
+    return n;
+  }
+  // Of the bits [page, page + count).
+  std::uint32_t count(std::uint32_t page, std::uint32_t count) const {
+    std::uint32_t n = 0;
+    while (count > 0) {
+      const std::uint32_t bit = page % 64;
+      const std::uint32_t some = count < 64 - bit ? count : 64 - bit;
+      const std::uint64_t mask = some == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << some) - 1;
+      n += static_cast<std::uint32_t>(std::popcount((words_[page / 64] >> bit) & mask));
+      page += some;
+      count -= some;
+    }
     return n;
   }
   PageBits operator&(const PageBits& other) const {
@@ -128,6 +142,12 @@ inline bool is_empty(const Segment& segment) { return segment.free_pages == kUsa
 // Free pages that hold memory: what a purge of the segment could return.
 inline std::uint32_t purgeable_pages(const Segment& segment) {
   return (segment.free_bits & segment.dirty_bits).count();
+}
+
+// Bytes the segment counts for in the footprint: all but the free pages without memory.
+inline std::uint64_t footprint_of(const Segment& segment) {
+  const std::uint32_t clean = segment.free_pages - purgeable_pages(segment);
+  return std::uint64_t{kPagesPerSegment - clean} * os::kPageSize;
 }
 
 inline std::uint32_t touched_header_pages(const Segment& segment) {

@@ -44,6 +44,7 @@ struct ThreadCollapse {
 };
 
 struct BoxState {
+  std::uint32_t pressure;        // the last call to empty its bins that the thread followed
   std::uint64_t granted;         // S320: bytes of the pool that the thread holds
   ThreadCollapse collapse;       // S301
   BinHistory history[kClasses];  // S58

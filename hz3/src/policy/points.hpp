@@ -6,7 +6,14 @@
 #include "heap/threads.hpp"
 #include "observe/census.hpp"
 #include "observe/knob_line.hpp"
+#include "observe/report_signal.hpp"
+#include "observe/retention.hpp"
+#include "observe/scavenge.hpp"
 #include "policy/earned_budget.hpp"
+#include "policy/large_budget.hpp"
+#include "policy/memory_budget.hpp"
+#include "policy/pressure.hpp"
+#include "policy/soft_limit.hpp"
 #include "release/cache_decay.hpp"
 #include "release/collapse.hpp"
 #include "release/exit_keep.hpp"
@@ -18,7 +25,10 @@
 
 namespace hz3 {
 
-inline void on_thread_begin(ThreadCache& cache) { begin_budget(cache); }  // S320
+inline void on_thread_begin(ThreadCache& cache) {
+  begin_budget(cache);  // S320
+  begin_pressure(cache);
+}
 
 inline void on_thread_end(ThreadCache& cache) { return_budget(cache); }  // S320
 
@@ -34,14 +44,23 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
   end_giving_back(cache, c, blocks);  // S301
 }
 
+inline bool on_growth() {
+  keep_soft_limit();
+  return reclaim_when_nearly_full();  // S45
+}
+
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
+  follow_pressure(cache);
   note_refill(cache, c);  // S58
   end_taper(cache, c);    // S301
 }
 
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
+  follow_pressure(cache);
   note_overflow(cache, c);  // S58
 }
+
+inline void on_large_freed(std::uint64_t) { keep_large_budget(); }  // S53
 
 inline void on_run_empty(Shard& shard, Run& run) { release_when_collapsing(shard, run); }  // S301
 
@@ -56,8 +75,12 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
 inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
 
 inline void on_epoch(ThreadCache& cache) {
+  follow_pressure(cache);
   decay_cache(cache);  // S58
+  keep_soft_limit();
   expire_large_cache(os::now_ms());
+  observe_scavenge(cache.epoch);   // S54
+  observe_retention(cache.epoch);  // S55
 }
 
 namespace detail {
@@ -96,24 +119,35 @@ inline void on_thread_exit(Shard& home) {
   retry_refused_purges();  // S61
 }
 
-inline void on_memory_refused() { trim_all(); }
+inline bool on_memory_refused(std::uint32_t attempts) {
+  trim_all();
+  return flush_in_emergency(attempts);  // S45
+}
 
 inline void on_fork_child() {
   g_store.repair_child();
   keep_own_budget();  // S320
+  repair_report_in_child();
+  repair_scavenge_in_child();   // S54
+  repair_retention_in_child();  // S55
 }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
 inline void print_stats() {
   if constexpr (!flag::STATS) return;
-  print_decay_stats();         // S58
-  print_retire_stats();        // S62-1
-  print_sub4k_retire_stats();  // S62-1b
-  print_page_purge_stats();    // S62-2
-  print_observe_stats();       // S62-0
-  print_hard_purge_stats();    // S61
-  print_boundary_stats();      // S65-0
-  print_collapse_stats();      // S301
+  print_decay_stats();          // S58
+  print_retire_stats();         // S62-1
+  print_sub4k_retire_stats();   // S62-1b
+  print_page_purge_stats();     // S62-2
+  print_observe_stats();        // S62-0
+  print_hard_purge_stats();     // S61
+  print_boundary_stats();       // S65-0
+  print_collapse_stats();       // S301
+  print_memory_budget_stats();  // S45
+  print_large_budget_stats();   // S53
+  print_scavenge_stats();       // S54
+  print_retention_stats();      // S55
+  print_limit_stats();
   print_books();
   print_knobs();
 }

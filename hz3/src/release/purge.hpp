@@ -82,6 +82,7 @@ inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std:
 inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& budget,
                         PurgeCount& count) {
   segment.dirty_bits.clear(range.first, range.end - range.first);
+  shrink_footprint(std::uint64_t{range.dirty} * os::kPageSize);
   budget.pages -= range.dirty;
   count.pages += range.dirty;
 }
