@@ -61,7 +61,7 @@ inline void count_segment(const Segment& segment, Books& books) {
     const Run& run = segment.runs[page];
     const SizeClass& info = kSizeClasses[run.size_class];
     std::uint32_t clean = 0;
-    for (std::uint32_t n = carved_pages(run); n < info.pages; ++n)
+    for (std::uint32_t n = surely_dirty_pages(run); n < info.pages; ++n)
       clean += !segment.dirty_bits.test(page + n);
     const std::uint64_t live = std::uint64_t{run.live} * info.size;
     books.run_live += live;

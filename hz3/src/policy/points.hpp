@@ -114,6 +114,7 @@ inline void print_stats() {
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
   print_collapse_stats();      // S301
+  print_run_bitmap_stats();    // S314
   print_books();
   print_knobs();
 }
