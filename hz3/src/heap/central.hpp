@@ -134,18 +134,15 @@ inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
 }
 
 // Makes one batch of a delivery: fresh blocks first, lowest address first, then the pieces.
-inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
+inline Batch batch_of(const Delivery& delivery, std::uint32_t c) {
   if (delivery.populate.bytes != 0) os::populate(delivery.populate.start, delivery.populate.bytes);
-  void* first = nullptr;
-  for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
-    first = RunBlocks::chain(delivery.pieces[i - 1], kSizeClasses[c].size, first);
-  }
-  for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
-    void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
-    link_of(block) = first;
-    first = block;
-  }
-  return Batch::of_linked(first, delivery.count());
+  const std::size_t size = kSizeClasses[c].size;
+  Batch batch;
+  for (std::uint32_t i = delivery.piece_count; i > 0; --i)
+    RunBlocks::add_to(batch, delivery.pieces[i - 1], size);
+  for (std::uint32_t i = delivery.fresh_count; i > 0; --i)
+    batch.push(delivery.fresh + static_cast<std::size_t>(i - 1) * size);
+  return batch;
 }
 
 }  // namespace detail
@@ -154,7 +151,7 @@ inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
 // about as many as wanted, and no more than it can take. They count as live from here on. An empty
 // batch means the system has no more memory.
 inline Batch take_blocks(Shard& home, std::uint32_t c, Wish wish) {
-  return detail::link_delivery(detail::take_delivery(home, c, wish), c);
+  return detail::batch_of(detail::take_delivery(home, c, wish), c);
 }
 
 // One block of a medium class, the first `bytes` of which read as zero; nullptr when the system has

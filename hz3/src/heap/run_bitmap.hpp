@@ -123,15 +123,14 @@ struct RunBitmap {
   static void* first(const Piece& piece, std::size_t size) {
     return piece.start + static_cast<std::size_t>(std::countr_zero(piece.blocks)) * size;
   }
-  static void* chain(const Piece& piece, std::size_t size, void* next) {
+  // So that the lowest is the next to be taken out.
+  template <typename AnyBatch>
+  static void add_to(AnyBatch& batch, const Piece& piece, std::size_t size) {
     for (std::uint64_t left = piece.blocks; left != 0;) {
       const auto highest = static_cast<std::size_t>(63 - std::countl_zero(left));
       left ^= std::uint64_t{1} << highest;
-      void* block = piece.start + highest * size;
-      link_of(block) = next;
-      next = block;
+      batch.push(piece.start + highest * size);
     }
-    return next;
   }
 
  private:

@@ -11,7 +11,7 @@
 //   recount(segment, run)                   in a forked child: counts what is here, and drops what
 //                       cannot be right
 //   first(piece, size)  of a piece's blocks, after the lock, as is
-//   chain(piece, size, next)                links its blocks, the last one to `next`; returns first
+//   add_to(batch, piece, size)              after the lock: pushes its blocks
 #pragma once
 
 #include <type_traits>

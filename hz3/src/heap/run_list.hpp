@@ -12,6 +12,7 @@ struct RunList {
   struct Piece {  // linked blocks from `first` to `last`
     void* first;
     void* last;
+    std::uint32_t count;
   };
 
   static void* first_of(const Run& run) { return reinterpret_cast<void*>(run.free_blocks); }
@@ -49,7 +50,7 @@ struct RunList {
     } else {
       run.free_blocks = 0;
     }
-    delivery.add({first, last}, n);
+    delivery.add({first, last, n}, n);
     return n;
   }
 
@@ -71,9 +72,12 @@ struct RunList {
   }
 
   static void* first(const Piece& piece, std::size_t) { return piece.first; }
-  static void* chain(const Piece& piece, std::size_t, void* next) {
-    link_of(piece.last) = next;
-    return piece.first;
+  static void add_to(ListBatch& batch, const Piece& piece, std::size_t) {
+    batch.push_linked(piece.first, piece.last, piece.count);
+  }
+  static void add_to(ArrayBatch& batch, const Piece& piece, std::size_t) {
+    void* block = piece.first;
+    for (std::uint32_t i = 0; i < piece.count; ++i, block = link_of(block)) batch.push(block);
   }
 };
 

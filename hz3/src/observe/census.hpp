@@ -37,9 +37,7 @@ namespace detail {
 [[gnu::no_sanitize("thread")]] inline std::uint64_t bytes_in_bins(const ThreadCache& cache) {
   std::uint64_t bytes = 0;
   for (std::uint32_t c = 1; c < kClasses; ++c) {
-    const std::uint32_t limit = __atomic_load_n(&cache.bins[c].limit, __ATOMIC_RELAXED);
-    const std::uint32_t room = __atomic_load_n(&cache.bins[c].room, __ATOMIC_RELAXED);
-    if (room < limit) bytes += std::uint64_t{limit - room} * kSizeClasses[c].size;
+    bytes += std::uint64_t{count_from_outside(cache.bins[c])} * kSizeClasses[c].size;
   }
   return bytes;
 }
@@ -124,7 +122,7 @@ inline Books take_census() {
     os::LockGuard guard(g_registry.lock);
     for (const ThreadCache* cache = g_registry.caches.front(); cache != nullptr;
          cache = cache->next)
-      books.cached += detail::bytes_in_bins(*cache);
+      books.cached += detail::bytes_in_bins(*cache), books.tables += cache->places.bytes();
   }
   books.stored = g_store.bytes();
   for (Shard& shard : g_shards) {
