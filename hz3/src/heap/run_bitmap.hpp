@@ -9,8 +9,9 @@
 //   leave
 //     it only by a purge, which sets `has_clean` of their run; a page that is not in it is reached
 //     by no block outside. A run without `has_clean` has no such page among those it carved.
-//   - `came_home` of a segment counts blocks that came back to runs of several pages since the last
-//     time all its pages were looked at; 0 means that no page inside a run can have become idle.
+//   - `moved` of a segment counts what can leave idle pages inside a run since all its pages were
+//   last looked at: blocks that came home, and empty or new runs that blocks were taken from. 0
+//   means that there are none that hold memory.
 //
 // The bits are bounded: one word in the run's descriptor, and three more in the header for each of
 // the runs of 16, 32 and 48 bytes, which are the only ones with more than 64 blocks.
@@ -82,7 +83,7 @@ struct RunBitmap {
 
   static void put(Segment& segment, Run& run, void*, std::uint32_t index) {
     word(segment, run, index / 64) |= std::uint64_t{1} << (index % 64);
-    if (detail::has_inner_pages(run)) ++segment.came_home;
+    note_moved(segment, run);
   }
 
   template <typename Delivery>
@@ -106,6 +107,7 @@ struct RunBitmap {
       all += n;
     }
     if (run.live + all == run.carved) run.has_clean = false;
+    if (run.live == 0) note_moved(segment, run);
     return all;
   }
 
@@ -134,6 +136,9 @@ struct RunBitmap {
   }
 
  private:
+  static void note_moved(Segment& segment, const Run& run) {
+    if (detail::has_inner_pages(run)) ++segment.moved;
+  }
   static std::uint64_t& word(Segment& segment, Run& run, std::uint32_t i) {
     return i == 0 ? run.free_blocks : segment.more_free.words(first_page(segment, run))[i - 1];
   }
@@ -162,13 +167,14 @@ inline void note_carved(Segment& segment, const Run& run, std::uint32_t n) {
   const std::size_t bytes = (run.carved + std::size_t{n}) * size;
   const auto end = static_cast<std::uint32_t>((bytes + os::kPageSize - 1) >> os::kPageShift);
   segment.dirty_bits.set(first_page(segment, run) + first, end - first);
+  if (run.carved == 0 && detail::has_inner_pages(run)) ++segment.moved;
 }
 
 // Pages of the segment that no block outside reaches: free ones and, where free blocks are not
 // touched, those inside runs with live blocks. Empty runs are left to those who release them.
 inline PageBits idle_pages(const Segment& segment) {
   PageBits idle = segment.free_bits;
-  if (!flag::S314_RUN_PURGE || segment.came_home == 0) return idle;
+  if (!flag::S314_RUN_PURGE || segment.moved == 0) return idle;
   g_run_bitmap_stats.looks.add(1);
   for (std::uint32_t page = segment.free_bits.next_clear(kHeaderPages); page < kPagesPerSegment;) {
     const Run& run = segment.runs[page];

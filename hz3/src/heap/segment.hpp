@@ -125,7 +125,7 @@ struct Segment {
   std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
   std::uint8_t header_bits;  // pages of this header that were written, but for the first
-  std::uint32_t came_home;   // RunBitmap: blocks that came back since the last look at idle pages
+  std::uint32_t moved;       // RunBitmap: since the last look at pages inside runs
   PageBits free_bits;
   PageBits dirty_bits;  // pages that blocks reached, or that were populated, since the last purge
   std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run

@@ -157,7 +157,7 @@ inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& bud
       detail::purge_ranges_together(segment, pages, budget, count);
     else
       detail::purge_ranges(segment, pages, budget, count);
-    if (!budget.spent() && count.refused == 0) segment.came_home = 0;
+    if (!budget.spent() && count.refused == 0) segment.moved = 0;
     return count;
   }
   if (budget.pages < kUsablePages) return count;

@@ -31,8 +31,8 @@ namespace {
 
 using namespace hz3;
 
-void give_places(ListBin&, void**) {}
-void give_places(ArrayBin& bin, void** places) { bin.blocks = places; }
+[[maybe_unused]] void give_places(ListBin&, void**) {}
+[[maybe_unused]] void give_places(ArrayBin& bin, void** places) { bin.blocks = places; }
 
 void check_batch_and_bin() {
   alignas(16) static char blocks[8][16];
