@@ -3,15 +3,13 @@
 // only may go back to the system while its run has live ones, and a block that comes home twice is
 // known for certain.
 //
-// Invariants (under the shard's lock)
-//   - Of the bits [0, carved) of a run carved - live are set, of the others none.
-//   - Pages of a run are in `dirty_bits` from when a block that reaches them is first taken. They
-//   leave
-//     it only by a purge, which sets `has_clean` of their run; a page that is not in it is reached
-//     by no block outside. A run without `has_clean` has no such page among those it carved.
-//   - `moved` of a segment counts what can leave idle pages inside a run since all its pages were
-//   last looked at: blocks that came home, and empty or new runs that blocks were taken from. 0
-//   means that there are none that hold memory.
+// Invariants (under the shard's lock). Of the bits [0, carved) of a run carved - live are set, of
+// the others none. A page of a run is in `dirty_bits` from when a block that reaches it is first
+// taken, and leaves it only by a purge, which sets `has_clean` of the run: a page that is not there
+// is reached by no block outside, and a run without `has_clean` has no such page among those it
+// carved. `moved` of a segment counts what can leave idle pages inside a run since all its pages
+// were last looked at, namely blocks that came home, and empty or new runs that blocks were taken
+// from; 0 means that there are none that hold memory.
 //
 // The bits are bounded: one word in the run's descriptor, and three more in the header for each of
 // the runs of 16, 32 and 48 bytes, which are the only ones with more than 64 blocks.

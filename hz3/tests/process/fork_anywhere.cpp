@@ -78,7 +78,8 @@ bool is_held(const os::Lock& lock) {
 
 bool any_lock_held() {
   bool any = is_held(g_registry.lock) || is_held(g_arenas.lock) || is_held(g_large_cache.lock()) ||
-             is_held(g_cache_pool.lock()) || is_held(g_arenas.own_pool.lock());
+             is_held(g_cache_pool.lock()) || is_held(g_place_pool.lock()) ||
+             is_held(g_arenas.own_pool.lock());
   for (const Shard& shard : g_shards) any = any || is_held(shard.lock);
   return any;
 }
