@@ -130,7 +130,7 @@ inline void deallocate_other(void* p);
 
 // Box S319: what a free can see of an earlier one.
 inline bool is_free_already(const Bin& bin, void* p) {
-  if constexpr (kHasTopCheck) return bin.blocks == p;
+  if constexpr (kHasTopCheck) return top_of(bin) == p;
   return is_marked_free(p);
 }
 
@@ -138,17 +138,17 @@ inline bool is_free_already(const Bin& bin, void* p) {
 // stands for everything that is in no run and never has room.
 [[gnu::noinline]] inline void deallocate_full(void* p, std::uint32_t c) {
   if (c == 0) return deallocate_other(p);
-  if (is_free_already(t_cache->bins[c], p)) stop_double_free(p, c, t_cache->bins[c].blocks);
+  if (is_free_already(t_cache->bins[c], p)) stop_double_free(p, c, t_cache->bins[c]);
   mark_free(p);
   const KeepErrno keep;
   ThreadCache* cache = current_cache();
   if (cache == nullptr) {
-    give_back(Batch::of_one(p));
+    give_back(batch_of_one(p));
     return;
   }
   tick(*cache);
   Bin& bin = cache->bins[c];
-  if (bin.room == 0) return overflow_bin(*cache, c, p);
+  if (is_full(bin)) return overflow_bin(*cache, c, p);
   push(bin, p);
 }
 
@@ -182,10 +182,10 @@ inline void* allocate(std::size_t size) {
     return detail::deallocate_other(p);
   const std::uint32_t c = map->bytes()[page];
   Bin& bin = t_cache->bins[c];
-  if (bin.room == 0) [[unlikely]]
+  if (is_full(bin)) [[unlikely]]
     return detail::deallocate_full(p, c);
   if (detail::is_free_already(bin, p)) [[unlikely]]
-    stop_double_free(p, c, bin.blocks);
+    stop_double_free(p, c, bin);
   mark_free(p);
   push(bin, p);
 }

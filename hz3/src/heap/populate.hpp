@@ -2,14 +2,10 @@
 // and one call for many costs about half of touching them one by one.
 #pragma once
 
+#include "heap/delivery.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
-
-struct AheadRange {
-  char* start = nullptr;
-  std::size_t bytes = 0;  // 0: nothing to fault in
-};
 
 // Decides which fresh pages, from a new run on, are to be faulted in by one call, after the lock of
 // the shard was let go; the caller holds it now. Little at first, so that a small program stays

@@ -163,7 +163,7 @@ inline void release_run(Shard& shard, Run& run, ReleaseReason reason) {
   detail::unfile_run(shard, run);
   detail::count_free_pages(shard, segment.kind, static_cast<std::int32_t>(pages));
   const std::uint32_t page = first_page(segment, run);
-  segment.dirty_bits.set(page, carved_pages(run));
+  if constexpr (!flag::S314_RUN_BITMAP) segment.dirty_bits.set(page, carved_pages(run));
   const std::uint32_t unused = pages - segment.dirty_bits.count(page, pages);
   shrink_footprint(std::uint64_t{unused} * os::kPageSize);
   os::order_stores();  // a page that a forked child finds free must not look clean

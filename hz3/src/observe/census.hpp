@@ -98,10 +98,7 @@ class CensusGuard {
                                                                   Breakdown* more = nullptr) {
   std::uint64_t bytes = 0;
   for (std::uint32_t c = 1; c < kClasses; ++c) {
-    const std::uint32_t limit = __atomic_load_n(&cache.bins[c].limit, __ATOMIC_RELAXED);
-    const std::uint32_t room = __atomic_load_n(&cache.bins[c].room, __ATOMIC_RELAXED);
-    if (room >= limit) continue;
-    const std::uint64_t held = std::uint64_t{limit - room} * kSizeClasses[c].size;
+    const std::uint64_t held = std::uint64_t{count_from_outside(cache.bins[c])} * kSizeClasses[c].size;
     bytes += held;
     if (more != nullptr) more->classes[c].cached += held;
   }
@@ -125,7 +122,7 @@ inline void count_segment(const Segment& segment, Books& books, Breakdown* more)
     const Run& run = segment.runs[page];
     const SizeClass& info = kSizeClasses[run.size_class];
     std::uint32_t clean = 0;
-    for (std::uint32_t n = carved_pages(run); n < info.pages; ++n)
+    for (std::uint32_t n = surely_dirty_pages(run); n < info.pages; ++n)
       clean += !segment.dirty_bits.test(page + n);
     const std::uint64_t live = std::uint64_t{run.live} * info.size;
     books.run_live += live;
@@ -211,6 +208,7 @@ inline void count_caches(Books& books, Breakdown* more, Busy busy) {
        cache = cache->next) {
     ++books.threads;
     books.cached += bytes_in_bins(*cache, more);
+    books.tables += cache->places.bytes();
   }
 }
 

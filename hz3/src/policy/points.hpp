@@ -147,6 +147,7 @@ inline void print_stats() {
   print_large_budget_stats();   // S53
   print_scavenge_stats();       // S54
   print_retention_stats();      // S55
+  print_run_bitmap_stats();     // S314
   print_limit_stats();
   print_books();
   print_knobs();

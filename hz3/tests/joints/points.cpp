@@ -73,7 +73,8 @@ inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const 
   CHECK(run_of(segment_of(block), block).size_class == c, "a block of another class");
   ++g_asked.full;
   CHECK(!any_lock_held(), "limit_when_full with a lock held");
-  CHECK(cache.bins[c].room == 0, "limit_when_full of a bin with room for %u", cache.bins[c].room);
+  CHECK(room_of(cache.bins[c]) == 0, "limit_when_full of a bin with room for %u",
+        room_of(cache.bins[c]));
   return g_limit_when_full;
 }
 
@@ -108,7 +109,8 @@ inline void on_refill(ThreadCache& cache, std::uint32_t c) {
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.overflow;
   CHECK(!any_lock_held(), "on_overflow with a lock held");
-  CHECK(cache.bins[c].room == 0, "on_overflow of a bin with room for %u", cache.bins[c].room);
+  CHECK(room_of(cache.bins[c]) == 0, "on_overflow of a bin with room for %u",
+        room_of(cache.bins[c]));
   // Every other time it shrinks the bin only.
   if (g_take_all_back && g_asked.overflow % 2 == 0) flush_bins(cache, 1, kClasses);
   if (g_take_all_back) shrink_bin(cache, c, detail::kLimits.smallest[c]);
