@@ -98,7 +98,8 @@ class CensusGuard {
                                                                   Breakdown* more = nullptr) {
   std::uint64_t bytes = 0;
   for (std::uint32_t c = 1; c < kClasses; ++c) {
-    const std::uint64_t held = std::uint64_t{count_from_outside(cache.bins[c])} * kSizeClasses[c].size;
+    const std::uint64_t held =
+        std::uint64_t{count_from_outside(cache.bins[c])} * kSizeClasses[c].size;
     bytes += held;
     if (more != nullptr) more->classes[c].cached += held;
   }
