@@ -9,10 +9,15 @@
 #include "policy/earned_budget.hpp"
 #include "release/cache_decay.hpp"
 #include "release/collapse.hpp"
+#include "release/epoch_retire.hpp"
 #include "release/exit_keep.hpp"
 #include "release/hard_purge.hpp"
+#include "release/ledger.hpp"
+#include "release/map_pages.hpp"
 #include "release/observe_small.hpp"
+#include "release/partial_subrelease.hpp"
 #include "release/purge_small.hpp"
+#include "release/range_queue.hpp"
 #include "release/retire.hpp"
 #include "release/trim.hpp"
 
@@ -20,7 +25,10 @@ namespace hz3 {
 
 inline void on_thread_begin(ThreadCache& cache) { begin_budget(cache); }  // S320
 
-inline void on_thread_end(ThreadCache& cache) { return_budget(cache); }  // S320
+inline void on_thread_end(ThreadCache& cache) {
+  empty_ledger(cache);   // S65-1
+  return_budget(cache);  // S320
+}
 
 inline void on_budget_short(ThreadCache& cache) { claim_earned(cache); }  // S320
 
@@ -37,6 +45,7 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
   note_refill(cache, c);  // S58
   end_taper(cache, c);    // S301
+  note_use(cache);        // S65-3
 }
 
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
@@ -45,8 +54,11 @@ inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
 
 inline void on_run_empty(Shard& shard, Run& run) { release_when_collapsing(shard, run); }  // S301
 
-inline void on_pages_free(Shard& shard, Segment&, std::uint32_t, std::uint32_t pages) {
-  sweep_when_much_is_free(shard, pages);  // S301
+inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages) {
+  queue_range(shard, segment, page, pages);      // S60
+  delay_purge(shard, segment, page, pages);      // S64
+  enter_in_ledger(shard, segment, page, pages);  // S65-1
+  sweep_when_much_is_free(shard, pages);         // S301
 }
 
 inline void on_segment_empty(Shard& shard, Segment& segment) {
@@ -56,8 +68,13 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
 inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
 
 inline void on_epoch(ThreadCache& cache) {
-  decay_cache(cache);  // S58
+  decay_cache(cache);             // S58
+  subrelease_partly_free(cache);  // S57-B2
+  purge_queue(cache);             // S60
+  retire_on_epoch(cache);         // S64
+  release_on_epoch(cache);        // S65
   expire_large_cache(os::now_ms());
+  purge_map_pages();  // S63
 }
 
 namespace detail {
@@ -94,6 +111,7 @@ inline void on_thread_exit(Shard& home) {
   detail::release_at_exit(home);
   detail::release_dead_shards();
   retry_refused_purges();  // S61
+  purge_map_pages();       // S63
 }
 
 inline void on_memory_refused() { trim_all(); }
@@ -112,7 +130,13 @@ inline void print_stats() {
   print_page_purge_stats();    // S62-2
   print_observe_stats();       // S62-0
   print_hard_purge_stats();    // S61
+  print_subrelease_stats();    // S57-B2
+  print_range_queue_stats();   // S60
+  print_map_page_stats();      // S63
+  print_epoch_retire_stats();  // S64
   print_boundary_stats();      // S65-0
+  print_ledger_stats();        // S65-1, S65-3
+  print_coverage_stats();      // S65-2
   print_collapse_stats();      // S301
   print_books();
   print_knobs();

@@ -36,8 +36,8 @@ struct PurgeCount {
 
 namespace detail {
 
-// The next range of free pages at or after `page` that holds memory, trimmed to its first and last
-// page that does; pages in between are free too, and purging a clean one is cheap (0.2 us). It ends
+// The next range of free pages in [page, end) that holds memory, trimmed to its first and last page
+// that does; pages in between are free too, and purging a clean one is cheap (0.2 us). It ends
 // early where it would hold more than `most` pages with memory.
 struct PageRange {
   std::uint32_t first = kPagesPerSegment;
@@ -60,13 +60,15 @@ inline void fit_to_system_pages(const Segment& segment, PageRange& range) {
   for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += candidates.test(p);
 }
 
-inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std::uint32_t most) {
+inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std::uint32_t end,
+                                std::uint32_t most) {
   const PageBits candidates = segment.free_bits & segment.dirty_bits;
   for (;;) {
     PageRange range;
     range.first = candidates.next_set(page);
-    if (range.first == kPagesPerSegment) return range;
-    const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
+    if (range.first >= end) return {};
+    std::uint32_t free_end = segment.free_bits.next_clear(range.first);
+    if (free_end > end) free_end = end;
     for (std::uint32_t p = range.first; p < free_end && range.dirty < most;
          p = candidates.next_set(p + 1)) {
       range.end = p + 1;
@@ -96,9 +98,10 @@ inline void purge_range(Segment& segment, const PageRange& range, PurgeBudget& b
     ++count.refused;
 }
 
-inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
-  for (std::uint32_t page = kHeaderPages; !budget.spent();) {
-    const PageRange range = next_purgeable(segment, page, budget.pages);
+inline void purge_ranges(Segment& segment, std::uint32_t page, std::uint32_t end,
+                         PurgeBudget& budget, PurgeCount& count) {
+  while (!budget.spent()) {
+    const PageRange range = next_purgeable(segment, page, end, budget.pages);
     if (range.first == kPagesPerSegment) return;
     purge_range(segment, range, budget, count);
     page = range.end;
@@ -106,14 +109,14 @@ inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& coun
 }
 
 // Box S304. As purge_ranges, with one system call for many ranges where the system can.
-inline void purge_ranges_together(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
+inline void purge_ranges_together(Segment& segment, std::uint32_t page, std::uint32_t end,
+                                  PurgeBudget& budget, PurgeCount& count) {
   PageRange ranges[os::kMostRanges];
   iovec places[os::kMostRanges];
-  std::uint32_t page = kHeaderPages;
   while (!budget.spent()) {
     std::uint32_t n = 0;
     for (std::uint32_t pages = budget.pages; n < os::kMostRanges && pages > 0; ++n) {
-      ranges[n] = next_purgeable(segment, page, pages);
+      ranges[n] = next_purgeable(segment, page, end, pages);
       if (ranges[n].first == kPagesPerSegment) break;
       pages -= ranges[n].dirty;
       page = ranges[n].end;
@@ -133,18 +136,24 @@ inline void purge_ranges_together(Segment& segment, PurgeBudget& budget, PurgeCo
 
 }  // namespace detail
 
+// Purges what is free of the pages [page, end) of a segment as far as the budget goes, and charges
+// it; the segment stays. The caller holds the lock of the owner.
+inline PurgeCount purge_pages(Segment& segment, std::uint32_t page, std::uint32_t end,
+                              PurgeBudget& budget) {
+  PurgeCount count;
+  if constexpr (flag::S304_BATCHED_PURGE)
+    detail::purge_ranges_together(segment, page, end, budget, count);
+  else
+    detail::purge_ranges(segment, page, end, budget, count);
+  return count;
+}
+
 // Purges one segment as far as the budget goes, and charges it. The caller holds the lock of the
 // owner, and does not touch the segment afterwards if it was wholly free.
 inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& budget) {
   PurgeCount count;
   if (budget.spent()) return count;
-  if (!is_empty(segment)) {
-    if constexpr (flag::S304_BATCHED_PURGE)
-      detail::purge_ranges_together(segment, budget, count);
-    else
-      detail::purge_ranges(segment, budget, count);
-    return count;
-  }
+  if (!is_empty(segment)) return purge_pages(segment, kHeaderPages, kPagesPerSegment, budget);
   if (budget.pages < kUsablePages) return count;
   const std::uint32_t dirty = segment.dirty_bits.count();
   --budget.calls;
