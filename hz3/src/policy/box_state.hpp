@@ -53,6 +53,7 @@ struct ThreadRanges {
   Ring<flag::S60_PURGE_RANGE_QUEUE, flag::S60_QUEUE_SIZE> queue;
   Ring<flag::S64_PURGE_DELAY, flag::S64_QUEUE_SIZE> delayed;
   Ring<flag::S65_RELEASE_LEDGER, flag::S65_LEDGER_SIZE> ledger;
+  std::uint64_t forgotten;  // shards with ranges that found the ledger full, a bit each
 };
 
 // Of S65-3.
@@ -60,6 +61,7 @@ struct ThreadGate {
   std::uint64_t seen_refills;  // of all threads, when the gate was last asked
   std::uint64_t asked_epoch;   // in which that was; 0: never
   std::uint32_t refills;       // of this thread
+  bool busy;                   // what the gate said then
 };
 
 struct BoxState {

@@ -42,6 +42,7 @@ inline bool ask_gate(ThreadCache& cache) {
       refills - gate.seen_refills < epochs * static_cast<std::uint64_t>(flag::S65_GATE_REFILLS);
   gate.seen_refills = refills;
   gate.asked_epoch = cache.epoch;
+  gate.busy = !idle;
   (idle ? g_gate_stats.idle_ticks : g_gate_stats.busy_ticks).add(1);
   return idle;
 }

@@ -3,14 +3,20 @@
 // segment that is wholly free by then goes back whole. Fed by the release boundary alone, through
 // the point on_pages_free.
 //
-// A range waits for as many epochs as the gate says (S65-3). When the ring is full the rule
-// s65_ledger_overflow decides: 0 forgets the range, whose pages stay dirty until their thread ends
-// or their segment goes back; 1 returns it at once. (The original returned the oldest instead; its
-// shard's lock may not be taken here.)
+// A range waits for as many epochs as the gate says (S65-3). When the ring is full the knob
+// s65_ledger_overflow decides: 0 forgets the range, 1 returns it at once. (The original returned
+// the oldest instead; its shard's lock may not be taken here.) A busy program's are always
+// forgotten. What was forgotten is looked for when the program is idle and the ledger empty, by a
+// sweep of the shards where it lies.
+//
+// A range that the system refuses goes to the end of the ledger, and the epoch asks no further:
+// what it says of one range it would say of the next.
 //
 // What a thread noted only that thread returns: one that is parked returns nothing. At its end a
 // thread returns all.
 #pragma once
+
+#include <bit>
 
 #include "release/coverage.hpp"
 #include "release/idle_gate.hpp"
@@ -33,17 +39,52 @@ inline void count_ledger_purge(const PurgeCount& count) {
   stats.madvise_fail.add(count.refused);
 }
 
-inline void purge_ledger_within(ThreadCache& cache, PurgeBudget budget, std::uint64_t delay) {
+// Whether the ledger is empty afterwards.
+inline bool purge_ledger_within(ThreadCache& cache, PurgeBudget& budget, std::uint64_t delay) {
   const auto now = static_cast<std::uint32_t>(current_epoch());
   auto& ledger = cache.boxes.ranges.ledger;
-  for (; !ledger.empty() && !budget.spent(); ledger.pop()) {
-    const FreedRange& range = ledger.front();
-    if (range.pages == 0) continue;
-    if (now - range.epoch < delay) return;
+  while (!ledger.empty() && !budget.spent()) {
+    FreedRange range = ledger.front();
+    if (range.pages == 0) {
+      ledger.pop();
+      continue;
+    }
+    if (now - range.epoch < delay) return false;
     const FreedPurge done = purge_freed<true>(range, budget);
-    if (done.waiting) return;
+    if (done.waiting) return false;
+    ledger.pop();
     g_ledger_stats.skip_used.add(done.count.calls == 0);
     count_ledger_purge(done.count);
+    if (done.count.refused > 0) {
+      range.epoch = now;
+      ledger.add(range, 0);
+      return false;
+    }
+  }
+  return ledger.empty();
+}
+
+// Returns what is free in a shard's segments; whether that is all of it.
+inline bool sweep_shard(Shard& shard, PurgeBudget& budget) {
+  os::LockGuard guard(shard.lock);
+  for (List<Segment>& list : shard.segments) {
+    Segment* next = nullptr;
+    for (Segment* s = list.front(); s != nullptr; s = next) {
+      next = s->next;
+      if (purgeable_pages(*s) == 0) continue;
+      const PurgeCount count = purge_segment(shard, *s, budget);
+      count_ledger_purge(count);
+      if (count.refused > 0 || count.calls == 0 || budget.spent()) return false;
+    }
+  }
+  return true;
+}
+
+inline void sweep_forgotten(ThreadCache& cache, PurgeBudget& budget) {
+  std::uint64_t& forgotten = cache.boxes.ranges.forgotten;
+  while (forgotten != 0 && !budget.spent()) {
+    if (!sweep_shard(g_shards[std::countr_zero(forgotten)], budget)) return;
+    forgotten &= forgotten - 1;
   }
 }
 
@@ -74,9 +115,13 @@ inline void enter_in_ledger(Shard& shard, Segment& segment, std::uint32_t page,
       break;
   }
   stats.drop.add(1);
-  if (knob::value(knob::Name::s65_ledger_overflow) == 0) return;
-  PurgeBudget budget;
-  detail::count_ledger_purge(purge_pages(segment, page, page + pages, budget));
+  if (!t_cache->boxes.gate.busy && knob::value(knob::Name::s65_ledger_overflow) != 0) {
+    PurgeBudget budget;
+    const PurgeCount count = purge_pages(segment, page, page + pages, budget);
+    detail::count_ledger_purge(count);
+    if (count.refused == 0) return;
+  }
+  t_cache->boxes.ranges.forgotten |= std::uint64_t{1} << (&shard - g_shards);
 }
 
 // At on_epoch. The gate is asked here and nowhere else.
@@ -85,17 +130,22 @@ inline void release_on_epoch(ThreadCache& cache) {
   const bool idle = ask_gate(cache);
   retire_all_kinds(cache, idle);
   const std::uint64_t pages = knob::value(knob::Name::s65_purge_budget_pages);
-  const PurgeBudget budget{.calls = static_cast<std::uint32_t>(flag::S65_PURGE_MAX_CALLS),
-                           .pages = detail::at_least_a_segment(idle ? pages : pages / 4)};
-  detail::purge_ledger_within(
-      cache, budget,
-      knob::value(idle ? knob::Name::s65_delay_epochs_idle : knob::Name::s65_delay_epochs_busy));
+  PurgeBudget budget{.calls = static_cast<std::uint32_t>(flag::S65_PURGE_MAX_CALLS),
+                     .pages = detail::at_least_a_segment(idle ? pages : pages / 4)};
+  const std::uint64_t delay =
+      knob::value(idle ? knob::Name::s65_delay_epochs_idle : knob::Name::s65_delay_epochs_busy);
+  const bool empty = detail::purge_ledger_within(cache, budget, delay);
+  if (!idle || !empty) return;
+  detail::sweep_forgotten(cache, budget);
+  detail::count_ledger_purge(purge_refused_slots(budget));
 }
 
 // At on_thread_end, when all blocks have gone home.
 inline void empty_ledger(ThreadCache& cache) {
   if constexpr (!flag::S65_RELEASE_LEDGER) return;
-  detail::purge_ledger_within(cache, {}, 0);
+  PurgeBudget budget;
+  detail::purge_ledger_within(cache, budget, 0);
+  detail::sweep_forgotten(cache, budget);
 }
 
 inline void print_ledger_stats() {

@@ -14,12 +14,19 @@
 
 namespace {
 
-int g_calls = 0;  // madvise calls that give memory back
+int g_calls = 0;        // madvise calls that give memory back
+bool g_refuse = false;  // whether they fail, as for locked memory
 
 }  // namespace
 
 extern "C" int madvise(void* p, size_t bytes, int advice) noexcept {
-  if (advice == MADV_DONTNEED) ++g_calls;
+  if (advice == MADV_DONTNEED) {
+    ++g_calls;
+    if (g_refuse) {
+      errno = EINVAL;
+      return -1;
+    }
+  }
   return static_cast<int>(syscall(SYS_madvise, p, bytes, advice));
 }
 
@@ -261,33 +268,39 @@ void check_delay() {
   hz3_knob_set("s65_ledger_overflow", flag::S65_LEDGER_OVERFLOW);
 }
 
-// A full ledger returns at once or forgets, as the knob says, and both are counted.
+// A full ledger returns at once or forgets, as the knob says, and forgets for a busy program. What
+// was forgotten goes at an epoch when it is idle.
 void check_overflow() {
   if constexpr (!flag::S65_RELEASE_LEDGER) return;
   Shard& shard = g_shards[kShards - 2];
   const std::uint32_t c = class_of(4096);
-  ThreadCache& cache = *t_cache;
-  for (const std::uint64_t rule : {0, 1}) {
-    hz3_knob_set("s65_ledger_overflow", rule);
-    Segment* const nowhere = nullptr;
-    auto& ledger = cache.boxes.ranges.ledger;
+  auto& ledger = t_cache->boxes.ranges.ledger;
+  void* const stays = take_written(shard, c, 1);  // keeps the segment
+  const struct {
+    std::uint64_t rule;
+    bool busy, returned;
+  } cases[] = {{0, false, false}, {1, false, true}, {1, true, false}};
+  for (const auto& now : cases) {
+    hz3_knob_set("s65_ledger_overflow", now.rule);
     while (!ledger.empty()) ledger.pop();
-    while (ledger.add(range_of(nowhere, 1, 0), 0) == Added::kQueued) {
+    while (ledger.add(range_of(nullptr, 1, 0), 0) == Added::kQueued) {
     }
     void* block = take_written(shard, c, 1);
     give_back(Batch::of_one(block));
     const std::uint64_t drops = g_ledger_stats.drop.value();
-    g_calls = 0;
+    t_cache->boxes.gate.busy = now.busy;
     {
       os::LockGuard guard(shard.lock);
       release_empty_runs(shard, c, ReleaseReason::kMediumRunReclaim);
     }
     CHECK(g_ledger_stats.drop.value() == drops + 1, "a full ledger was not noticed");
-    CHECK(g_calls == static_cast<int>(rule), "rule %lu: %d calls", rule, g_calls);
-    CHECK(resident_pages(block, 4096) == 1 - rule, "rule %lu: the page is %s", rule,
-          rule == 0 ? "gone" : "there");
-    while (!ledger.empty()) ledger.pop();
+    CHECK((resident_pages(block, 4096) == 0) == now.returned, "rule %lu, %s: the page is %s",
+          now.rule, now.busy ? "busy" : "idle", now.returned ? "there" : "gone");
+    epochs(2);
+    CHECK(resident_pages(block, 4096) == 0, "rule %lu: the page was forgotten for good", now.rule);
   }
+  give_back(Batch::of_one(stays));
+  hz3_knob_set("s65_ledger_overflow", flag::S65_LEDGER_OVERFLOW);
 }
 
 // A burst of all kinds of blocks, freed but for one in 64: pages go, few calls, nothing live with
@@ -349,6 +362,27 @@ void check_parked_shard() {
     CHECK(resident_heap() * 3 < before, "%lu of %lu pages are left", resident_heap(), before);
   });
   parked.join();
+}
+
+// While the system refuses an epoch asks no more often than it may; afterwards all goes.
+void check_refusals() {
+  if constexpr (!flag::S65_RELEASE_COVERAGE) return;
+  const std::uint64_t empty = resident_heap();
+  {
+    Blocks blocks(13);
+    blocks.make(4000, 2049, 8000);
+    g_refuse = true;
+  }
+  epochs(2);
+  const std::uint64_t before = resident_heap();
+  g_calls = 0;
+  epochs(40);
+  CHECK(g_calls > 0 && g_calls <= 40 * (flag::S65_PURGE_MAX_CALLS + 1) && resident_heap() >= before,
+        "%d calls while refused, %lu of %lu pages left", g_calls, resident_heap(), before);
+  g_refuse = false;
+  epochs(100);
+  CHECK(resident_heap() <= empty + 300, "later %lu of %lu pages are left, %lu before it all",
+        resident_heap(), before, empty);
 }
 
 // What a thread noted of other shards nobody else knows; its end returns it.
@@ -451,6 +485,7 @@ int main() {
   check_delay();
   check_s65();
   check_parked_shard();
+  check_refusals();
   check_end_of_thread();
   check_s57();
   check_s60();
