@@ -65,6 +65,7 @@ struct ArenaSet {
   TablePool<OwnReservation> own_pool;  // used under the lock only
   std::size_t most_bytes = 0;          // that the system could ever grant where nothing is reserved
   std::uint64_t purge_failures = 0;
+  std::uint64_t releases = 0;  // of slots of the window, ever
 };
 
 inline constinit ArenaSet g_arenas;
@@ -477,6 +478,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
   }
   if (is_claimed(arena.table[first])) {
     os::LockGuard guard(set.lock);
+    ++set.releases;
     return detail::unclaim_locked(first, slots);
   }
   // First purged, then free, so that nobody can be handed a slot that is about to be purged.
@@ -487,6 +489,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
   Reservation* in = detail::reservation_of_locked(first);
   if (in != nullptr && first < in->lowest_free) in->lowest_free = first;
   set.purge_failures += !purged;
+  ++set.releases;
   return purged;
 }
 

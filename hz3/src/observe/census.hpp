@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include "heap/threads.hpp"
+#include "release/map_pages.hpp"
 
 namespace hz3 {
 
@@ -168,6 +169,12 @@ inline void count_slot(const Slot& slot, Books& books) {
   }
 }
 
+// Whether the page of the map that describes these slots has memory. With S63 it has not when none
+// of them is in use, once the box has looked.
+inline bool map_page_counts(std::size_t first, std::size_t slots) {
+  return !flag::S63_MAP_RELEASE || any_slot_used_locked(first, first + slots);
+}
+
 // Pages of the page map and of the slot table that describe slots of ours, each counted once.
 inline void count_tables_locked(Books& books) {
   constexpr std::size_t kSlotsOfMapPage = os::kPageSize / kPagesPerSegment;
@@ -177,7 +184,10 @@ inline void count_tables_locked(Books& books) {
   std::size_t table_page = SIZE_MAX;
   for (std::size_t slot = set.used_first; slot < set.used_end; ++slot) {
     if (kind_of(set.window.table[slot]) == SlotKind::kNone) continue;
-    if (slot / kSlotsOfMapPage != map_page) books.headers += os::kPageSize;
+    if (slot / kSlotsOfMapPage != map_page) {
+      const std::size_t first = slot / kSlotsOfMapPage * kSlotsOfMapPage;
+      (map_page_counts(first, kSlotsOfMapPage) ? books.headers : books.free_clean) += os::kPageSize;
+    }
     if (slot / kSlotsOfTablePage != table_page) books.tables += os::kPageSize;
     map_page = slot / kSlotsOfMapPage;
     table_page = slot / kSlotsOfTablePage;

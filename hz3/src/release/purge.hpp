@@ -49,8 +49,8 @@ inline Purgeable purgeable_of(const Segment& segment) {
   return {idle, idle & segment.dirty_bits};
 }
 
-// The next range of idle pages at or after `page` that holds memory, trimmed to its first and last
-// page that does; pages in between are idle too, and purging a clean one is cheap (0.2 us). It ends
+// The next range of idle pages in [page, end) that holds memory, trimmed to its first and last page
+// that does; pages in between are idle too, and purging a clean one is cheap (0.2 us). It ends
 // early where it would hold more than `most` pages with memory.
 struct PageRange {
   std::uint32_t first = kPagesPerSegment;
@@ -72,12 +72,14 @@ inline void fit_to_system_pages(const Purgeable& pages, PageRange& range) {
   for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += pages.dirty.test(p);
 }
 
-inline PageRange next_purgeable(const Purgeable& pages, std::uint32_t page, std::uint32_t most) {
+inline PageRange next_purgeable(const Purgeable& pages, std::uint32_t page, std::uint32_t end,
+                                std::uint32_t most) {
   for (;;) {
     PageRange range;
     range.first = pages.dirty.next_set(page);
-    if (range.first == kPagesPerSegment) return range;
-    const std::uint32_t idle_end = pages.idle.next_clear(range.first);
+    if (range.first >= end) return {};
+    std::uint32_t idle_end = pages.idle.next_clear(range.first);
+    if (idle_end > end) idle_end = end;
     for (std::uint32_t p = range.first; p < idle_end && range.dirty < most;
          p = pages.dirty.next_set(p + 1)) {
       range.end = p + 1;
@@ -111,10 +113,10 @@ inline void purge_range(Segment& segment, const PageRange& range, PurgeBudget& b
     ++count.refused;
 }
 
-inline void purge_ranges(Segment& segment, const Purgeable& pages, PurgeBudget& budget,
-                         PurgeCount& count) {
-  for (std::uint32_t page = kHeaderPages; !budget.spent();) {
-    const PageRange range = next_purgeable(pages, page, budget.pages);
+inline void purge_ranges(Segment& segment, const Purgeable& pages, std::uint32_t page,
+                         std::uint32_t end, PurgeBudget& budget, PurgeCount& count) {
+  while (!budget.spent()) {
+    const PageRange range = next_purgeable(pages, page, end, budget.pages);
     if (range.first == kPagesPerSegment) return;
     purge_range(segment, range, budget, count);
     page = range.end;
@@ -122,15 +124,14 @@ inline void purge_ranges(Segment& segment, const Purgeable& pages, PurgeBudget& 
 }
 
 // Box S304. As purge_ranges, with one system call for many ranges where the system can.
-inline void purge_ranges_together(Segment& segment, const Purgeable& purgeable, PurgeBudget& budget,
-                                  PurgeCount& count) {
+inline void purge_ranges_together(Segment& segment, const Purgeable& purgeable, std::uint32_t page,
+                                  std::uint32_t end, PurgeBudget& budget, PurgeCount& count) {
   PageRange ranges[os::kMostRanges];
   iovec places[os::kMostRanges];
-  std::uint32_t page = kHeaderPages;
   while (!budget.spent()) {
     std::uint32_t n = 0;
     for (std::uint32_t pages = budget.pages; n < os::kMostRanges && pages > 0; ++n) {
-      ranges[n] = next_purgeable(purgeable, page, pages);
+      ranges[n] = next_purgeable(purgeable, page, end, pages);
       if (ranges[n].first == kPagesPerSegment) break;
       pages -= ranges[n].dirty;
       page = ranges[n].end;
@@ -150,17 +151,26 @@ inline void purge_ranges_together(Segment& segment, const Purgeable& purgeable, 
 
 }  // namespace detail
 
+// Purges what is free of the pages [page, end) of a segment as far as the budget goes, and charges
+// it; the segment stays. The caller holds the lock of the owner.
+inline PurgeCount purge_pages(Segment& segment, std::uint32_t page, std::uint32_t end,
+                              PurgeBudget& budget) {
+  PurgeCount count;
+  const detail::Purgeable pages = detail::purgeable_of(segment);
+  if constexpr (flag::S304_BATCHED_PURGE)
+    detail::purge_ranges_together(segment, pages, page, end, budget, count);
+  else
+    detail::purge_ranges(segment, pages, page, end, budget, count);
+  return count;
+}
+
 // Purges one segment as far as the budget goes, and charges it. The caller holds the lock of the
 // owner, and does not touch the segment afterwards if it was wholly free.
 inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& budget) {
   PurgeCount count;
   if (budget.spent()) return count;
   if (!is_empty(segment)) {
-    const detail::Purgeable pages = detail::purgeable_of(segment);
-    if constexpr (flag::S304_BATCHED_PURGE)
-      detail::purge_ranges_together(segment, pages, budget, count);
-    else
-      detail::purge_ranges(segment, pages, budget, count);
+    count = purge_pages(segment, kHeaderPages, kPagesPerSegment, budget);
     if (!budget.spent() && count.refused == 0) segment.moved = 0;
     return count;
   }

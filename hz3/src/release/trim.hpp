@@ -5,6 +5,7 @@
 
 #include "heap/large_cache.hpp"
 #include "heap/thread_cache.hpp"
+#include "release/map_pages.hpp"
 #include "release/purge.hpp"
 
 namespace hz3 {
@@ -36,6 +37,7 @@ inline bool trim_all() {
   for (Shard& shard : g_shards) any |= detail::trim_shard(shard);
   PurgeBudget budget;
   any |= purge_refused_slots(budget).any();
+  purge_map_pages();  // S63
   return any;
 }
 
