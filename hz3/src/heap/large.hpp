@@ -94,6 +94,8 @@ inline void free_large(const LargeBlock& block) {
   // Claimed addresses are scarce: others may need them at once.
   if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
     release_span(block.span());
+  else
+    on_large_cached();
 }
 
 namespace detail {

@@ -73,6 +73,11 @@ class LargeCache {
     return any;
   }
 
+  bool is_empty() {
+    os::LockGuard guard(lock_);
+    return count_ == 0;
+  }
+
   os::Lock& lock() { return lock_; }
 
   // In a forked child: forgets every span if a dead thread may have left the list half changed.

@@ -13,6 +13,7 @@
 // | on_pages_free     | pages of a segment became free                         | the shard's    |
 // | on_segment_empty  | the last used page of a segment became free            | the shard's    |
 // | on_segment_opened | a shard got a segment                                  | the shard's    |
+// | on_large_cached   | a freed large block came into the large cache          | none           |
 // | on_epoch          | once an epoch and thread, from its slow paths          | none           |
 // | on_thread_exit    | a thread ended, after its blocks went home             | none           |
 // | on_memory_refused | the system refused memory, before a second attempt     | none           |
@@ -47,6 +48,7 @@ inline void on_run_empty(Shard& shard, Run& run);
 inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages);
 inline void on_segment_empty(Shard& shard, Segment& segment);
 inline void on_segment_opened(Shard& shard);
+inline void on_large_cached();
 inline void on_epoch(ThreadCache& cache);
 inline void on_thread_exit(Shard& home);
 inline void on_memory_refused();

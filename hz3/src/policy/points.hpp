@@ -13,6 +13,7 @@
 #include "release/hard_purge.hpp"
 #include "release/observe_small.hpp"
 #include "release/purge_small.hpp"
+#include "release/purger.hpp"
 #include "release/retire.hpp"
 #include "release/trim.hpp"
 
@@ -43,9 +44,13 @@ inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   note_overflow(cache, c);  // S58
 }
 
-inline void on_run_empty(Shard& shard, Run& run) { release_when_collapsing(shard, run); }  // S301
+inline void on_run_empty(Shard& shard, Run& run) {
+  note_for_purger(shard);               // S302
+  release_when_collapsing(shard, run);  // S301
+}
 
 inline void on_pages_free(Shard& shard, Segment&, std::uint32_t, std::uint32_t pages) {
+  note_for_purger(shard);                 // S302
   sweep_when_much_is_free(shard, pages);  // S301
 }
 
@@ -54,6 +59,8 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
 }
 
 inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
+
+inline void on_large_cached() { note_large_for_purger(); }  // S302
 
 inline void on_epoch(ThreadCache& cache) {
   decay_cache(cache);  // S58
@@ -101,6 +108,7 @@ inline void on_memory_refused() { trim_all(); }
 inline void on_fork_child() {
   g_store.repair_child();
   keep_own_budget();  // S320
+  forget_purger();    // S302
 }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
@@ -114,6 +122,7 @@ inline void print_stats() {
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
   print_collapse_stats();      // S301
+  print_purger_stats();        // S302
   print_books();
   print_knobs();
 }

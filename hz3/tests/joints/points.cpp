@@ -12,7 +12,7 @@ namespace {
 
 struct Asked {
   int thread_begin, thread_end, budget_short, full, give_back, gave_back;
-  int refill, overflow, run_empty, pages_free, segment_empty, segment_opened;
+  int refill, overflow, run_empty, pages_free, segment_empty, segment_opened, large_cached;
   int epoch, thread_exit, memory_refused, fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
@@ -130,6 +130,11 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
 inline void on_segment_opened(Shard& shard) {
   ++g_asked.segment_opened;
   CHECK(is_held(shard.lock), "on_segment_opened without the shard's lock");
+}
+
+inline void on_large_cached() {
+  ++g_asked.large_cached;
+  CHECK(!any_lock_held(), "on_large_cached with a lock held");
 }
 
 inline void on_epoch(ThreadCache& cache) {
@@ -257,6 +262,7 @@ void check_clock() {
   check_ticks("realloc of a large block",
               [](int i) { large[i] = reallocate(large[i], kLarge + (std::size_t{1} << 20)); });
   check_ticks("free of a large block", [](int i) { deallocate(large[i]); });
+  CHECK(g_asked.large_cached > 0, "large blocks were cached and nobody asked");
   check_ticks("calloc of a large block", [](int i) { large[i] = allocate_zeroed(1, kLarge); });
   for (void* block : large) deallocate(block);
   check_ticks("a large block on its page",
