@@ -93,6 +93,11 @@ class LargeCache {
   // That may be resident, as a hint.
   std::uint64_t bytes() const { return __atomic_load_n(&bytes_, __ATOMIC_RELAXED); }
 
+  bool is_empty() {
+    os::LockGuard guard(lock_);
+    return count_ == 0;
+  }
+
   os::Lock& lock() { return lock_; }
 
   // In a forked child: forgets every span if a dead thread may have left the list half changed.

@@ -57,6 +57,7 @@ struct alignas(64) Shard {
   std::int64_t unpublished_bytes = 0;              // of them, not in g_outside_bytes yet
   std::atomic<std::uint32_t> segment_count{0};     // read without the lock, as a hint
   ShardCollapse collapse{};
+  ShardPurger purger{};
 
   bool may_offer(std::uint32_t size_class) const {
     return (offers[size_class / 64].load(std::memory_order_relaxed) >> (size_class % 64)) & 1;

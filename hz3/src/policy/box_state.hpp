@@ -84,4 +84,11 @@ struct ShardCollapse {
   bool closed;                             // a segment was closed and none opened since
 };
 
+// Of S302. Events: runs that became empty and pages that became free, counted.
+struct ShardPurger {
+  std::uint64_t events;    // so far
+  std::uint64_t seen_at;   // their number at the purger's last look
+  std::uint64_t clean_at;  // and when it had returned all there was
+};
+
 }  // namespace hz3

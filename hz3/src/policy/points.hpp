@@ -24,6 +24,7 @@
 #include "release/observe_small.hpp"
 #include "release/partial_subrelease.hpp"
 #include "release/purge_small.hpp"
+#include "release/purger.hpp"
 #include "release/range_queue.hpp"
 #include "release/retire.hpp"
 #include "release/trim.hpp"
@@ -69,14 +70,21 @@ inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   note_overflow(cache, c);  // S58
 }
 
-inline void on_large_freed(std::uint64_t) { keep_large_budget(); }  // S53
+inline void on_large_freed(std::uint64_t) {
+  keep_large_budget();      // S53
+  note_large_for_purger();  // S302
+}
 
-inline void on_run_empty(Shard& shard, Run& run) { release_when_collapsing(shard, run); }  // S301
+inline void on_run_empty(Shard& shard, Run& run) {
+  note_for_purger(shard);               // S302
+  release_when_collapsing(shard, run);  // S301
+}
 
 inline void on_pages_free(Shard& shard, Segment& segment, std::uint32_t page, std::uint32_t pages) {
   queue_range(shard, segment, page, pages);      // S60
   delay_purge(shard, segment, page, pages);      // S64
   enter_in_ledger(shard, segment, page, pages);  // S65-1
+  note_for_purger(shard);                        // S302
   sweep_when_much_is_free(shard, pages);         // S301
 }
 
@@ -148,6 +156,7 @@ inline void on_fork_child() {
   repair_report_in_child();
   repair_scavenge_in_child();   // S54
   repair_retention_in_child();  // S55
+  forget_purger();              // S302
 }
 
 // The lines printed once, when the process exits in the ordinary way (not after abort or a signal).
@@ -167,6 +176,7 @@ inline void print_stats() {
   print_ledger_stats();         // S65-1, S65-3
   print_coverage_stats();       // S65-2
   print_collapse_stats();       // S301
+  print_purger_stats();         // S302
   print_memory_budget_stats();  // S45
   print_large_budget_stats();   // S53
   print_scavenge_stats();       // S54

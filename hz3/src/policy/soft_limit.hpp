@@ -29,9 +29,12 @@ inline constexpr std::uint32_t kMostEpochs = 64;
 // Cheapest first, until the footprint is at most `limit`.
 inline void release_down_to(std::uint64_t limit) {
   g_large_cache.expire(UINT64_MAX);
+  PurgeBudget budget;
   for (Shard& shard : g_shards) {
     if (footprint() <= limit) return;
-    if (shard.segment_count.load(std::memory_order_relaxed) != 0) trim_shard(shard);
+    if (shard.segment_count.load(std::memory_order_relaxed) == 0) continue;
+    os::LockGuard guard(shard.lock);
+    trim_shard(shard, budget);
   }
   if (footprint() <= limit) return;
   if (trim_all(); footprint() <= limit) return;

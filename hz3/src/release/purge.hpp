@@ -34,6 +34,13 @@ struct PurgeCount {
   std::uint32_t segments = 0;  // wholly free segments that went back
 
   bool any() const { return pages > 0 || segments > 0; }
+  PurgeCount& operator+=(const PurgeCount& more) {
+    calls += more.calls;
+    refused += more.refused;
+    pages += more.pages;
+    segments += more.segments;
+    return *this;
+  }
 };
 
 namespace detail {

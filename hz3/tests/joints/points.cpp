@@ -21,7 +21,7 @@ bool g_take_all_back = false;  // answer like a box that releases runs and close
 hz3::os::Lock g_box_lock;
 bool g_refuse_memory = false;
 std::uint32_t g_attempts = 1;  // that a policy grants when memory was refused
-bool g_relent = false;  // grant memory again once the heap has asked
+bool g_relent = false;         // grant memory again once the heap has asked
 
 bool is_held(const hz3::os::Lock& lock) {
   std::uint32_t state = 0;
