@@ -29,11 +29,12 @@ class _Lane:
 
 
 def evaluate_evidence(experiment: Experiment, table: RunTable) -> list[EvidenceVerdict]:
-    """All expressions of all arms, one verdict per lane looked at."""
+    """All expressions of all arms, one verdict per lane looked at; arms and lanes by name, since a run
+    that is judged again knows no other order."""
     verdicts = []
-    for arm, expressions in experiment.evidence.items():
+    for arm, expressions in sorted(experiment.evidence.items()):
         for text in expressions:
-            lanes = [lane for lane in experiment.workloads if arm in experiment.lane_arms(lane)]
+            lanes = sorted(lane for lane in experiment.workloads if arm in experiment.lane_arms(lane))
             verdicts += _evaluate(arm, parse_evidence(text), lanes, table)
     return verdicts
 

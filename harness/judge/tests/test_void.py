@@ -381,6 +381,14 @@ def test_evidence_says_what_was_seen() -> None:
     assert verdict.gates[0].note == "no evidence for treat: PURGE.pages > 2"
 
 
+def test_evidence_does_not_depend_on_the_order_of_lanes_in_the_file() -> None:
+    """A run's own copy of the experiment has its keys sorted, and publishing compares the answers."""
+    experiment = demo(("gates:", 'evidence: {treat: ["PURGE.pages > 2"]}\ngates:'))
+    turned = experiment.copy(update={"workloads": dict(reversed(experiment.workloads.items()))})
+    blocks = records(experiment, GOOD)
+    assert judge(turned, blocks, FACTS).evidence == judge(experiment, blocks, FACTS).evidence
+
+
 def test_a_counter_printed_in_some_runs_only_is_no_evidence() -> None:
     experiment = demo(("gates:", 'evidence: {treat: ["PURGE.pages == 0"]}\ngates:'))
     blocks = records(experiment, counters({"idle": [0]}))
