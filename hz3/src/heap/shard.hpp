@@ -63,6 +63,10 @@ struct alignas(64) Shard {
   bool may_offer(std::uint32_t size_class) const {
     return (offers[size_class / 64].load(std::memory_order_relaxed) >> (size_class % 64)) & 1;
   }
+  bool may_offer_any() const {
+    return (offers[0].load(std::memory_order_relaxed) |
+            offers[1].load(std::memory_order_relaxed)) != 0;
+  }
 };
 
 inline constexpr std::uint32_t kShards = static_cast<std::uint32_t>(flag::NUM_SHARDS);

@@ -40,6 +40,7 @@ struct ThreadCollapse {
   std::uint64_t peak;       // that the last taper started from
   std::uint64_t at_refill;  // bytes that the thread held when a bin ran dry last
   std::uint64_t round;      // bytes that were left when all bins were lowered last
+  bool pages_go;            // what the last taper said: not only blocks go back, but pages too
   bool now;                 // the thread is giving back blocks of a tapered bin
   bool any_tapered;         // some bin has tapered and was not refilled since
   BinCollapse bins[kClasses];
@@ -68,6 +69,7 @@ struct ShardExits {
   std::uint32_t last_epoch;  // of the last one, its low bits
   bool purged;               // it purged, and no segment was opened since
   bool keeps;                // a purge like that was regretted
+  bool quick;                // the last two ended in quick succession
 };
 
 }  // namespace hz3

@@ -107,9 +107,7 @@ inline void release_dead_shards() {
   if constexpr (!flag::S61_DTOR_HARD_PURGE && !flag::S62_RETIRE) return;
   for (Shard& shard : g_shards) {
     if (shard.threads.load(std::memory_order_relaxed) != 0) continue;
-    const bool anything = shard.offers[0].load(std::memory_order_relaxed) != 0 ||
-                          shard.offers[1].load(std::memory_order_relaxed) != 0;
-    if (anything) release_at_exit(shard);
+    if (shard.may_offer_any()) release_at_exit(shard);
   }
 }
 

@@ -5,9 +5,10 @@
 // *What a collapse is.* A thread that frees its own blocks holds half of what it held at its peak,
 // or less; or the program holds a third. Both are known in slow paths: what a thread took and did
 // not give back, and what the runs of all shards have outside. A steady program never gets here. A
-// thread is judged by itself only while the blocks it frees are of its own shard; one that frees
-// what others allocated is judged by the program, whose memory goes up and down more while nothing
-// ends.
+// thread is judged by itself while the blocks it frees are of its own shard. One that frees what
+// others allocated has fallen if half of what it took, or as much of others', went back since it
+// last needed more; that happens while nothing ends as well, so then only its blocks go back to
+// their runs, and pages go when the program has fallen.
 //
 // *Bins taper.* In a collapse a bin that is full may hold half of the blocks of its class that are
 // still to be freed (its *level*) and is left half full, so that it is full again after a quarter
@@ -144,6 +145,7 @@ struct Collapse {
   Fallen whose = Fallen::kNobody;
   std::uint64_t peak = 0;
   std::uint32_t limit = 0;
+  bool pages_go = true;  // not only blocks go back to their runs, but pages to the system
 };
 
 inline std::uint32_t living_threads() {
@@ -162,7 +164,7 @@ inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* bloc
   if (own_peak > 0 && fell_without_refill(cache)) {
     // What others allocated is never freed up to the last block of each class.
     const bool little = own_bytes(cache) <= own_peak / kThreadLittle;
-    return {Fallen::kThread, own_peak, little ? 0 : half};
+    return {Fallen::kThread, own_peak, little ? 0 : half, program_peak > 0};
   }
   if (program_peak == 0) return {};
   if (its_own) return {Fallen::kProgram, program_peak, half};
@@ -188,6 +190,7 @@ inline void note_taper(ThreadCache& cache, std::uint32_t c, const Collapse& seen
   const Collapse seen = look(cache, c, block, own_peak, program_peak);
   if (seen.whose == Fallen::kNobody) return UINT32_MAX;
   note_taper(cache, c, seen);
+  cache.boxes.collapse.pages_go = seen.pages_go;
   return seen.limit;
 }
 
@@ -347,14 +350,16 @@ inline void close_empty_segments(Shard& shard) {
 // class, all bins are emptied and the last page goes.
 inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
   if (last) flush_bins(cache, 1, kClasses);
+  const std::uint32_t from = last ? 1 : c;
+  const std::uint32_t to = last ? kClasses : c + 1;
   for (Shard& shard : g_shards) {
-    const bool offers = shard.may_offer(c);
+    const bool offers = last ? shard.may_offer_any() : shard.may_offer(c);
     const std::uint32_t least = last ? 1 : part_of_pages(shard, 2048, kLeastSweep);
     const std::uint32_t freed = shard.collapse.freed_pages.load(std::memory_order_relaxed);
     const bool dirty = last && shard.purgeable.load(std::memory_order_relaxed) > 0;
     if (!offers && freed < least && !dirty) continue;
     os::LockGuard guard(shard.lock);
-    if (offers) release_earlier_runs(shard, c);
+    for (std::uint32_t k = from; offers && k < to; ++k) release_earlier_runs(shard, k);
     sweep(shard, least);
     if (dirty) close_empty_segments(shard);
   }
@@ -365,13 +370,17 @@ inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
 // Around what a bin gives back when a policy shrank it: the runs and pages that become free
 // meanwhile are released.
 inline void begin_giving_back(ThreadCache& cache) {
-  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapse.now = true;
+  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapse.now = cache.boxes.collapse.pages_go;
 }
 
 inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
   if constexpr (!flag::S301_COLLAPSE) return;
   g_collapse_stats.tapered_blocks.add(blocks);
   const bool little = detail::taper_all_bins(cache);
+  if (!cache.boxes.collapse.now) {
+    if (little) flush_bins(cache, 1, kClasses);
+    return;
+  }
   const bool class_ends = count_of(cache.bins[c]) == 0;
   const bool all_ends = little || detail::program_is_empty() ||
                         (class_ends && detail::has_at_most(cache, detail::kNothing));
@@ -420,7 +429,8 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
 // pages goes too if it is more than a segment's worth.
 inline void sweep_at_exit(Shard& shard) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  if (shard.purgeable.load(std::memory_order_relaxed) > kUsablePages) detail::sweep(shard, 0);
+  const std::uint32_t most = shard.exits.quick ? 4 * kUsablePages : kUsablePages;
+  if (shard.purgeable.load(std::memory_order_relaxed) > most) detail::sweep(shard, 0);
 }
 
 // At on_segment_opened, under the shard's lock.

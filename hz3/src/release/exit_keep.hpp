@@ -20,7 +20,8 @@ inline std::uint32_t kept_after_regret(Shard& shard) {
   if constexpr (!flag::S321_EXIT_REGRET) return 0;
   ShardExits& state = shard.exits;
   const auto now = static_cast<std::uint32_t>(current_epoch());
-  if (now - state.last_epoch > kQuickSuccession) state.keeps = false;
+  state.quick = now - state.last_epoch <= kQuickSuccession;
+  if (!state.quick) state.keeps = false;
   state.last_epoch = now;
   return state.keeps ? kUsablePages : 0;
 }
