@@ -2,9 +2,8 @@
 //
 // Models hash tables and matrices that are made large and filled sparsely: `blocks` objects of
 // `kib` KiB from calloc, of which the first and the last byte are written. Fresh memory reads as
-// zero, so who clears it by hand makes all of it resident.
-// Figure: RSS in
-// `held`, all objects live. Usual arguments: 1000 1024 1.
+// zero, so who clears it by hand makes all of it resident. Figure: RSS in `held`, all objects live.
+// Usual arguments: 1000 1024 1.
 
 #include "common/args.h"
 #include "common/phase.h"

@@ -122,9 +122,10 @@ inline std::uint64_t own_bytes(const ThreadCache& cache) {
   return cache.taken_bytes > 0 ? static_cast<std::uint64_t>(cache.taken_bytes) : 0;
 }
 
-// Whether half of what the thread held went since it last needed more. A thread that goes on to
-// free far more than it ever took works for others, and its memory says nothing.
+// Box S323. Whether half of what the thread held went since it last needed more. A thread that goes
+// on to free far more than it ever took works for others, and its memory says nothing.
 inline bool fell_without_refill(const ThreadCache& cache) {
+  if constexpr (!flag::S323_FREED_FOR_OTHERS) return false;
   const auto at_refill = static_cast<std::int64_t>(cache.boxes.collapse.at_refill);
   return cache.taken_bytes <= at_refill / static_cast<std::int64_t>(kThreadFallen) &&
          cache.taken_bytes >= -at_refill / 4;
@@ -426,11 +427,11 @@ inline void close_when_collapsing(Shard& shard, Segment& segment) {
 }
 
 // When a thread ends, after whole segments went, under the shard's lock: what is left between live
-// pages goes too if it is more than a segment's worth.
+// pages goes too if it is more than a segment's worth, unless threads come and go.
 inline void sweep_at_exit(Shard& shard) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  const std::uint32_t most = shard.exits.quick ? 4 * kUsablePages : kUsablePages;
-  if (shard.purgeable.load(std::memory_order_relaxed) > most) detail::sweep(shard, 0);
+  if (shard.exits.quick) return;
+  if (shard.purgeable.load(std::memory_order_relaxed) > kUsablePages) detail::sweep(shard, 0);
 }
 
 // At on_segment_opened, under the shard's lock.
