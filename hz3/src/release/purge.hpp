@@ -102,9 +102,10 @@ inline PageRange next_purgeable(const Purgeable& pages, std::uint32_t page, std:
 inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& budget,
                         PurgeCount& count) {
   // A page inside a run counts for as long as the run does.
-  const std::uint32_t uncounted =
+  const std::uint32_t outside_runs =
       (segment.free_bits & segment.dirty_bits).count(range.first, range.end - range.first);
-  shrink_footprint(std::uint64_t{uncounted} * os::kPageSize);
+  shrink_footprint(std::uint64_t{outside_runs} * os::kPageSize);
+  count_purgeable(*segment.owner, -static_cast<std::int32_t>(outside_runs));
   note_clean(segment, range.first, range.end);
   budget.pages -= range.dirty;
   count.pages += range.dirty;
