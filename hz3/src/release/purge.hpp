@@ -83,6 +83,7 @@ inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& b
                         PurgeCount& count) {
   segment.dirty_bits.clear(range.first, range.end - range.first);
   shrink_footprint(std::uint64_t{range.dirty} * os::kPageSize);
+  count_purgeable(*segment.owner, -static_cast<std::int32_t>(range.dirty));
   budget.pages -= range.dirty;
   count.pages += range.dirty;
 }
