@@ -15,8 +15,8 @@
 // of the level has come. From n blocks to none takes about 4 ln n visits and ends with an empty
 // bin: a block cached for nobody would pin its run. Who frees the blocks of others takes an eighth
 // of what all threads together may still free, divided among the threads. So that bins which do
-// not fill up taper as well, the first visit in a collapse, and the first after what is left has
-// halved, lowers all bins of the thread (a *round*).
+// not fill up taper as well, the first visit well in a collapse, and the first after what is left
+// has halved since, lowers all bins of the thread (a *round*).
 //
 // *Pages go at once.* While a bin tapers, a run that becomes empty is released; a segment that
 // becomes wholly free is closed; free pages between live ones go in sweeps, when so much of the
@@ -214,6 +214,8 @@ inline bool taper_all_bins(ThreadCache& cache) {
   const std::uint64_t own_peak = fallen_from(state.own, own, kThreadFallen);
   const std::uint64_t program_peak = fallen_from(g_program, program, kProgramFallen);
   const std::uint64_t left = own_peak > 0 ? own : program;
+  // Not at the edge of a collapse, where a program may stay that frees about half and ends.
+  if (own_peak > 0 && own > own_peak * 2 / 5) return false;
   if (state.round > 0 && left > state.round / 2 && left <= 2 * state.round) return false;
   state.round = left > 0 ? left : 1;
   g_collapse_stats.rounds.add(1);
