@@ -12,43 +12,12 @@
 // touches a cache, except in a forked child.
 #pragma once
 
-#include "heap/bin.hpp"
 #include "heap/bin_places.hpp"
 #include "heap/points.hpp"
 #include "policy/box_state.hpp"
 #include "remote/store.hpp"
 
 namespace hz3 {
-
-// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
-// all.
-constexpr std::uint32_t largest_limit(std::uint32_t c) {
-  const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
-  const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
-  return by_bytes < by_count ? by_bytes : by_count;
-}
-
-constexpr std::uint32_t smallest_limit(std::uint32_t c) {
-  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
-  const std::uint32_t most = largest_limit(c);
-  return few < most ? few : most;
-}
-
-namespace detail {
-
-// Where each bin's places begin in BinPlaces::first: its smallest limit of them.
-struct FirstPlaces {
-  std::uint16_t at[kClasses + 1];
-};
-constexpr FirstPlaces make_first_places() {
-  FirstPlaces places{};
-  for (std::uint32_t c = 1; c < kClasses; ++c)
-    places.at[c + 1] = static_cast<std::uint16_t>(places.at[c] + smallest_limit(c));
-  return places;
-}
-inline constexpr FirstPlaces kFirstPlaces = make_first_places();
-
-}  // namespace detail
 
 struct ThreadCache {
   Bin bins[kClasses];
@@ -78,81 +47,6 @@ inline constinit thread_local ThreadCache* t_cache [[gnu::tls_model("initial-exe
 inline bool is_real(const ThreadCache* cache) {
   return cache != &kUnsetCache && cache != &kEndedCache;
 }
-
-// Blocks that a bin asks for when it begins: a thread that needs one should not keep many.
-constexpr std::uint32_t first_wish(std::uint32_t c) {
-  return kSizeClasses[c].size < 1024 ? 1024 / kSizeClasses[c].size : 1;
-}
-
-namespace detail {
-
-struct Limits {
-  std::uint16_t smallest[kClasses];
-  std::uint16_t largest[kClasses];
-};
-constexpr Limits make_limits() {
-  Limits limits{};
-  for (std::uint32_t c = 1; c < kClasses; ++c) {
-    limits.smallest[c] = static_cast<std::uint16_t>(smallest_limit(c));
-    limits.largest[c] = static_cast<std::uint16_t>(largest_limit(c));
-  }
-  return limits;
-}
-inline constexpr Limits kLimits = make_limits();
-
-}  // namespace detail
-
-namespace detail {
-
-// Gives a bin an array of 2^log places, 0: those in the cache itself. The bin must fit.
-template <typename Cache>
-bool move_bin(Cache& cache, std::uint32_t c, std::uint32_t log) {
-  void** const to = log == 0 ? cache.places.first + kFirstPlaces.at[c] : cache.places.allocate(log);
-  if (to == nullptr) return false;
-  auto& bin = cache.bins[c];
-  const std::uint32_t n = count_of(bin);
-  void** const from = bin.blocks;
-  std::memcpy(to, from, n * sizeof(void*));
-  bin.blocks = to;
-  const std::uint32_t old = cache.places.log[c];
-  cache.places.log[c] = static_cast<std::uint8_t>(log);
-  if (old != 0) cache.places.release(from, old);
-  return true;
-}
-
-// Places for a bin that may hold `limit` blocks: the smallest array, but not a little smaller one.
-template <typename Cache>
-bool fit_places(Cache& cache, std::uint32_t c, std::uint32_t limit) {
-  if constexpr (flag::S314_ARRAY_BINS) {
-    const std::uint32_t log = cache.places.log[c];
-    const auto wanted =
-        limit <= smallest_limit(c) ? 0u : static_cast<std::uint32_t>(std::bit_width(limit - 1));
-    const bool fits = log != 0 ? limit <= 1u << log : wanted == 0;
-    if (fits && (log == wanted || (wanted != 0 && wanted + 2 > log))) return true;
-    return move_bin(cache, c, wanted) || fits;
-  }
-  return true;
-}
-
-template <typename Cache>
-void begin_places(Cache& cache) {
-  if constexpr (flag::S314_ARRAY_BINS) {
-    for (std::uint32_t c = 1; c < kClasses; ++c)
-      cache.bins[c].blocks = cache.places.first + kFirstPlaces.at[c];
-  }
-}
-
-// The bins must be empty.
-template <typename Cache>
-void end_places(Cache& cache) {
-  if constexpr (flag::S314_ARRAY_BINS) {
-    for (std::uint32_t c = 1; c < kClasses; ++c) {
-      if (cache.places.log[c] != 0) move_bin(cache, c, 0);
-    }
-  }
-}
-
-}  // namespace detail
 
 // Notes that the thread took blocks from the store, or gave some back (negative).
 inline void count_taken(ThreadCache& cache, std::uint32_t c, std::int32_t blocks) {
