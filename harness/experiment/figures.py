@@ -47,15 +47,17 @@ TIMES_CALLS = ("bench_ssot", "bench_dist", "larson", "larson_sized")
 RESULTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("alloc_test", "bench_dist", "bench_ssot", "cache_scratch", "cache_thrash", "glibc_thread", "malloc_large",
-         "producer_consumer", "ring_replace", "rptest", "sh6", "sh8", "xmalloc_test"), _BUSY),
+         "producer_consumer", "ring_replace", "rptest", "sh6", "sh8", "sleepers",
+         "sparse_calloc", "xmalloc_test"), _BUSY),
     **dict.fromkeys(("larson", "larson_sized", "mstress"), (*_BUSY, "threads_started")),
-    **dict.fromkeys(("bench_burst_idle", "bench_burst_idle_v2", "survivors"), _IDLE),
+    **dict.fromkeys(("bench_burst_idle", "bench_burst_idle_v2", "handed_over", "survivors"), _IDLE),
     "bench_mt_remote": (*_BUSY, "remote_share", "fallback_rate", "remote_frees", "fallbacks"),
-    "thread_churn": (*_BUSY, "threads_started", "threads_per_s"),
+    **dict.fromkeys(("thread_churn", "thread_requests"), (*_BUSY, "threads_started", "threads_per_s")),
 }  # fmt: skip
 
 _PHASES = ("run",)
 _IDLE_PHASES = ("burst", "free", "held", "joined", "idle")
+_PHASES_OF = {"sleepers": ("burst", "held", "joined", "idle"), "sparse_calloc": ("burst", "held", "idle")}
 _MEMORY = ("rss", "firm")  # kinds of memory read at the end of a phase
 
 # Names that say count or size; what a stats line counts (LINE.key) is exact too. Everything else is
@@ -102,7 +104,7 @@ def known_names(workload: Workload) -> Optional[list[str]]:
     result = RESULTS.get(workload.program or "")
     if result is None:
         return None
-    phases = _IDLE_PHASES if result is _IDLE else _PHASES
+    phases = _IDLE_PHASES if result is _IDLE else _PHASES_OF.get(workload.program or "", _PHASES)
     memory = [f"{kind}_{phase}_kb" for phase in phases for kind in _MEMORY]
     single = LATENCIES if workload.program in TIMES_CALLS and LATENCY in workload.env else ()
     known = [name for name in (*RUNNER, *result, *single, *memory) if survives(workload.under, name)]

@@ -40,6 +40,16 @@ inline void* take(std::size_t bytes, Tally& tally) {
   return object;
 }
 
+// `bytes` that read as zero, in one object.
+inline void* take_zeroed(std::size_t bytes, Tally& tally) {
+  void* object = std::calloc(1, bytes);
+  if (object == nullptr) [[unlikely]]
+    allocation_failed(bytes);
+  ++tally.allocs;
+  tally.requested_bytes += bytes;
+  return object;
+}
+
 inline void give(void* object, Tally& tally) {
   std::free(object);
   ++tally.frees;

@@ -80,7 +80,8 @@ class Cycles {
     allocate_all(lane, index);
     meeting_.wait();  // the burst is over
     meeting_.wait();  // the mark of `free` is written
-    free_all_but_kept(lane, index);
+    const unsigned whose = plan_.freed_by_next ? (index + 1) % plan_.threads : index;
+    free_all_but_kept(lanes_[whose], whose);
     meeting_.wait();
     wait_held(lane);
   }

@@ -6,7 +6,7 @@
 // the next mark, while the program is parked:
 //
 //   burst   threads are created; kept objects of the cycle before are freed; everything allocated
-//   free    every thread frees its own objects but the kept ones
+//   free    every thread frees its own objects but the kept ones, or those of the next thread
 //   held    threads alive and blocked, their caches full
 //   joined  threads end and are joined; their stacks and this program's tables are given back
 //
@@ -35,6 +35,7 @@ struct BurstIdle {
   std::uint64_t tick_ns = 0;  // while idle, every thread calls hz3_epoch_force this often; 0: never
   Dump dump = Dump::kNone;    // at the end of the idle window, to S59_2_DUMP_PATH or stderr
   Order free_order = Order::kAllocation;
+  bool freed_by_next = false;  // a thread frees what the next one allocated
   std::uint64_t seed = 20260109;
 };
 

@@ -19,6 +19,7 @@ class Case:
     ops: int | None = None
     threads: int | None = 0
     phases: tuple[str, ...] = ("run 1", "end 0")
+    callocs: bool = False  # it asks for all its objects with calloc
 
     @property
     def argv(self) -> list[str]:
@@ -46,6 +47,7 @@ CASES = [
     Case("cache_scratch", "2 50 8 10", allocs=102, ops=100, threads=2),
     Case("cache_thrash", "2 50 8 10", allocs=100, ops=100, threads=2),
     Case("glibc_thread", "0.05 2", threads=2),
+    Case("handed_over", "400 0.01 2", allocs=400, ops=800, threads=2, phases=cycle_phases(1)),
     Case("larson", "0.05 8 1000 50 10 4141 2", threads=None),
     Case("larson_sized", "0.05 8 1000 50 10 4141 2", threads=None),
     Case("malloc_large", "20 5 64 256", allocs=25, ops=20),
@@ -55,8 +57,12 @@ CASES = [
     Case("rptest", "2 0 1 2 20 100 10 32 1000", allocs=2 * (20 * 10 + 10 * 10), threads=2),
     Case("sh6", "2 8000", allocs=16000, threads=2),
     Case("sh8", "2 3000", allocs=6000, threads=2),
+    Case("sleepers", "3 4 0.01", threads=3, phases=("burst 1", "held 1", "joined 1", "end 0")),
+    Case("sparse_calloc", "20 16 0.01", allocs=20, ops=20, phases=("burst 1", "held 1", "end 0"),
+         callocs=True),
     Case("survivors", "400 5 0.01 2", allocs=400, ops=800, threads=2, phases=cycle_phases(1)),
     Case("thread_churn", "10 2 20 16 256", allocs=400, threads=20),
+    Case("thread_requests", "20 1000 1", ops=40, threads=21),
     Case("xmalloc_test", "2 0.05", threads=4),
 ]
 
@@ -76,5 +82,7 @@ ONE_THREAD = [
     Case("sh6", "1 8000"),
     Case("sh8", "1 3000"),
     Case("survivors", "400 5 0.01 1"),
+    Case("sparse_calloc", "20 16 0.01"),
     Case("thread_churn", "10 1 20 16 256"),
+    Case("thread_requests", "20 1000 1"),
 ]

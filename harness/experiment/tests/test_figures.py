@@ -37,6 +37,7 @@ SMALL = {
     "cache_scratch": "2 10 8 100",
     "cache_thrash": "2 10 8 100",
     "glibc_thread": "0.02 2",
+    "handed_over": "200 0.01 2",
     "larson": "0.02 8 500 100 10 1 2",
     "larson_sized": "0.02 8 500 100 10 1 2",
     "malloc_large": "20",
@@ -46,8 +47,11 @@ SMALL = {
     "rptest": "2 0 1 2 5 100 100 32 1600",
     "sh6": "1 1000",
     "sh8": "1 1000",
+    "sleepers": "3 4 0.01",
+    "sparse_calloc": "20 16 0.01",
     "survivors": "200 5 0.01 2",
     "thread_churn": "3 2 100 16 256",
+    "thread_requests": "20 1000 1",
     "xmalloc_test": "1 0.02",
 }
 

@@ -66,6 +66,7 @@ inline void rebuild_segment(Shard& shard, Segment& segment) {
   shard.segments[static_cast<int>(segment.kind)].push_front(segment);
   shard.segment_count.fetch_add(1, std::memory_order_relaxed);
   count_free_pages(shard, segment.kind, static_cast<std::int32_t>(segment.free_pages));
+  count_purgeable(shard, static_cast<std::int32_t>(purgeable_pages(segment)));
 }
 
 // Costs a look at every page descriptor and every free block of the shard.
@@ -75,6 +76,7 @@ inline void rebuild_shard(Shard& shard) {
   for (List<Segment>& list : shard.segments) list = {};
   for (auto& offers : shard.offers) offers.store(0, std::memory_order_relaxed);
   for (auto& pages : shard.free_pages) pages.store(0, std::memory_order_relaxed);
+  shard.purgeable.store(0, std::memory_order_relaxed);
   for (auto& blocks : shard.outside) blocks.store(0, std::memory_order_relaxed);
   shard.outside_bytes.store(0, std::memory_order_relaxed);
   shard.segment_count.store(0, std::memory_order_relaxed);

@@ -92,8 +92,14 @@ inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t
   return fresh;
 }
 
+// A large block that had `old` usable bytes has `now`.
+inline void count_live(std::size_t old, std::size_t now) {
+  g_large_cache.count_live(static_cast<std::int64_t>(now) - static_cast<std::int64_t>(old));
+}
+
 inline void* make_block(const Span& span, std::size_t size) {
   set_slot(span.head(), SlotKind::kLargeHead, false, static_cast<std::uint32_t>(span.slots), size);
+  count_live(0, pages_up(size));
   return span.address();
 }
 
@@ -112,6 +118,7 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
+  detail::count_live(block.usable(), 0);
   // Claimed addresses are scarce: others may need them at once.
   if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
     release_span(block.span());
@@ -153,6 +160,7 @@ inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_
   }
   add_footprint(pages_up(size));  // of which the old block's part is about to go
   void* moved = make_block(fresh.span, size);
+  count_live(block.usable(), 0);
   release_span(block.span());
   return moved;
 }
@@ -173,6 +181,7 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
   const std::size_t keep = pages_up(size);
   const std::size_t old = block.usable();
   const bool shrinks = size < block.head->size;
+  count_live(old, keep);
   set_slot(*block.head, SlotKind::kLargeHead, false,
            static_cast<std::uint32_t>(shrinks ? slots : span.slots), size);
   if (keep < slots << kSegmentShift && keep < old) {
@@ -191,8 +200,10 @@ namespace detail {
 // Where the block lies. Only what it grows by is counted, before.
 inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::size_t size) {
   const std::size_t had = block.head->slots;
+  const std::size_t old = block.usable();
   if (is_claimed(*block.head)) {
     if (!resize_claim(block.slot, had, slots, size)) return false;
+    count_live(old, 0);
     make_block({block.arena, block.slot, slots}, size);
     return true;
   }
@@ -202,6 +213,7 @@ inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::siz
   }
   if (block.head->moved || !extend_slots(*block.arena, block.slot + had, slots - had)) return false;
   set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
+  count_live(old, pages_up(size));
   return true;
 }
 

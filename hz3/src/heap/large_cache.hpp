@@ -7,9 +7,16 @@
 // large_cache_ms. Thread-safe; its lock comes before the arenas'. Memory goes back outside of
 // the lock, which others take meanwhile.
 //
+// Box S322. With many threads blocked at once nobody comes to look at ages, so the cache also holds
+// no more than half of what lives in large blocks: when a program frees them all, all goes back. A
+// program that wants one again within kSoonMs regrets what went meanwhile; so much may stay from
+// then on, until there was no regret for kForgetMs.
+//
 // Invariant (under the lock): an entry's head slot has kind kLargeCached, so it is no live block,
 // and no other list knows its slots. A span on its way back to the arena has that kind still.
 #pragma once
+
+#include <atomic>
 
 #include "config/knobs.hpp"
 #include "heap/span.hpp"
@@ -22,12 +29,16 @@ class LargeCache {
   // Keeps a span of which `bytes` may be resident; false when that is too much, so that the caller
   // returns it.
   bool put(const Span& span, std::size_t bytes, std::uint64_t now_ms) {
-    const std::uint64_t capacity = knob::value(knob::Name::large_cache_bytes);
-    if (bytes > capacity) return false;
+    if (bytes > knob::value(knob::Name::large_cache_bytes)) return false;
     for (;;) {
       Span oldest;
       {
         os::LockGuard guard(lock_);
+        const std::uint64_t capacity = capacity_at(now_ms);
+        if (count_ == 0 && bytes > capacity) {
+          note_released(bytes, now_ms);
+          return false;
+        }
         if (count_ < kEntries && bytes_ + bytes <= capacity) {
           set_kind(span.head(), SlotKind::kLargeCached);
           entries_[count_] = {span, bytes, now_ms};
@@ -35,6 +46,7 @@ class LargeCache {
           set_bytes(bytes_ + bytes);
           return true;
         }
+        note_released(entries_[0].bytes, now_ms);
         oldest = remove(0);
       }
       release_span(oldest);
@@ -44,7 +56,9 @@ class LargeCache {
   // The best fitting span of at least `slots` slots and at most a quarter more; arena is nullptr if
   // there is none. The span may hold old bytes.
   Span take(std::size_t slots) {
-    if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0) return {};
+    if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0 &&
+        __atomic_load_n(&released_, __ATOMIC_RELAXED) == 0)
+      return {};
     os::LockGuard guard(lock_);
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
@@ -52,7 +66,14 @@ class LargeCache {
       if (has < slots || has > slots + slots / 4) continue;
       if (best == count_ || has <= entries_[best].span.slots) best = i;
     }
-    return best == count_ ? Span{} : remove(best);
+    if (best < count_) return remove(best);
+    regret(os::now_ms());
+    return {};
+  }
+
+  // Large blocks came into being, grew, shrank or were freed by so many bytes in all.
+  void count_live(std::int64_t bytes) {
+    if constexpr (flag::S322_LARGE_REGRET) live_.fetch_add(bytes, std::memory_order_relaxed);
   }
 
   // Returns spans that came before `before_ms`; all of them for UINT64_MAX. Whether any memory went
@@ -117,6 +138,36 @@ class LargeCache {
   };
   static constexpr std::uint32_t kEntries = 64;
 
+  static constexpr std::uint64_t kSoonMs = 50;
+  static constexpr std::uint64_t kForgetMs = 1000;
+
+  // Bytes that may wait here.
+  std::uint64_t capacity_at(std::uint64_t now_ms) {
+    const std::uint64_t most = knob::value(knob::Name::large_cache_bytes);
+    if constexpr (!flag::S322_LARGE_REGRET) return most;
+    if (now_ms - regret_ms_ > kForgetMs) allowance_ = 0;
+    const std::int64_t live = live_.load(std::memory_order_relaxed);
+    std::uint64_t bytes = live > 0 ? static_cast<std::uint64_t>(live) / 2 : 0;
+    if (bytes < allowance_) bytes = allowance_;
+    return bytes < most ? bytes : most;
+  }
+
+  void note_released(std::uint64_t bytes, std::uint64_t now_ms) {
+    if constexpr (!flag::S322_LARGE_REGRET) return;
+    if (now_ms - released_ms_ <= kSoonMs) bytes += released_;
+    __atomic_store_n(&released_, bytes, __ATOMIC_RELAXED);
+    released_ms_ = now_ms;
+  }
+
+  void regret(std::uint64_t now_ms) {
+    if (released_ == 0) return;
+    if (now_ms - released_ms_ <= kSoonMs) {
+      allowance_ = allowance_ > bytes_ + released_ ? allowance_ : bytes_ + released_;
+      regret_ms_ = now_ms;
+    }
+    __atomic_store_n(&released_, std::uint64_t{0}, __ATOMIC_RELAXED);
+  }
+
   void set_count(std::uint32_t count) { __atomic_store_n(&count_, count, __ATOMIC_RELAXED); }
 
   void set_bytes(std::uint64_t bytes) { __atomic_store_n(&bytes_, bytes, __ATOMIC_RELAXED); }
@@ -132,7 +183,12 @@ class LargeCache {
   os::Lock lock_;
   std::uint32_t count_ = 0;
   std::uint64_t bytes_ = 0;
-  Entry entries_[kEntries] = {};  // oldest first
+  std::atomic<std::int64_t> live_{0};  // bytes of large blocks that the program has
+  std::uint64_t released_ = 0;         // bytes that went for want of capacity within kSoonMs,
+  std::uint64_t released_ms_ = 0;      // the last of them then; read without the lock, as a hint
+  std::uint64_t allowance_ = 0;        // bytes that may stay after a regret,
+  std::uint64_t regret_ms_ = 0;        // the last of which was then
+  Entry entries_[kEntries] = {};       // oldest first
 };
 
 inline constinit LargeCache g_large_cache;

@@ -27,6 +27,7 @@ inline AheadRange plan_populate(Shard& shard, Segment& segment, const Run& run) 
     return {};
   if (!grow_footprint(std::uint64_t{stop - end} * os::kPageSize)) return {};
   segment.dirty_bits.set(page, stop - page);
+  if (stop > end) detail::count_purgeable(shard, static_cast<std::int32_t>(stop - end));
   segment.populated_end = stop;
   return {page_address(segment, page), (stop - page) * os::kPageSize};
 }

@@ -49,6 +49,7 @@ struct alignas(64) Shard {
   std::atomic<std::uint32_t> threads{0};
   std::atomic<std::uint64_t> offers[2]{};
   std::atomic<std::uint32_t> free_pages[kSegmentKinds]{};  // hint: free pages in the segments below
+  std::atomic<std::uint32_t> purgeable{0};                 // hint: of them, pages that hold memory
   List<Run> partial[kClasses];
   List<Run> empty[kClasses];
   List<Segment> segments[kSegmentKinds];
@@ -58,9 +59,14 @@ struct alignas(64) Shard {
   std::atomic<std::uint32_t> segment_count{0};     // read without the lock, as a hint
   ShardCollapse collapse{};
   ShardPurger purger{};
+  ShardExits exits{};
 
   bool may_offer(std::uint32_t size_class) const {
     return (offers[size_class / 64].load(std::memory_order_relaxed) >> (size_class % 64)) & 1;
+  }
+  bool may_offer_any() const {
+    return (offers[0].load(std::memory_order_relaxed) |
+            offers[1].load(std::memory_order_relaxed)) != 0;
   }
 };
 
@@ -106,6 +112,12 @@ inline void count_free_pages(Shard& shard, SegmentKind kind, std::int32_t change
           std::memory_order_relaxed);
 }
 
+inline void count_purgeable(Shard& shard, std::int32_t change) {
+  shard.purgeable.store(
+      shard.purgeable.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(change),
+      std::memory_order_relaxed);
+}
+
 // Puts a run into the list that its live count asks for.
 inline void file_run(Shard& shard, Run& run) {
   const RunState wanted = run.live == 0    ? RunState::kEmpty
@@ -149,6 +161,7 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
     const std::uint32_t fresh = pages - segment->dirty_bits.count(page, pages);
     if (!grow_footprint(std::uint64_t{fresh} * os::kPageSize)) return nullptr;
     count_free_pages(shard, kind, -static_cast<std::int32_t>(pages));
+    count_purgeable(shard, -static_cast<std::int32_t>(segment->dirty_bits.count(page, pages)));
     stale = segment->dirty_bits;  // before the run's pages are populated
     return &bind_run(*segment, page, c);
   }
@@ -167,6 +180,7 @@ inline void release_run(Shard& shard, Run& run, ReleaseReason reason) {
   if constexpr (!flag::S314_RUN_BITMAP) segment.dirty_bits.set(page, carved_pages(run));
   const std::uint32_t unused = pages - segment.dirty_bits.count(page, pages);
   shrink_footprint(std::uint64_t{unused} * os::kPageSize);
+  detail::count_purgeable(shard, static_cast<std::int32_t>(segment.dirty_bits.count(page, pages)));
   os::order_stores();  // a page that a forked child finds free must not look clean
   release_range_definitely_free(segment, page, pages, reason);
   on_pages_free(shard, segment, page, pages);
@@ -203,6 +217,7 @@ inline bool open_segment(Shard& shard, SegmentKind kind) {
   shard.segments[static_cast<int>(kind)].push_front(segment);
   shard.segment_count.fetch_add(1, std::memory_order_relaxed);
   detail::count_free_pages(shard, kind, static_cast<std::int32_t>(kUsablePages));
+  detail::count_purgeable(shard, static_cast<std::int32_t>(purgeable_pages(segment)));
   on_segment_opened(shard);
   return true;
 }
@@ -213,6 +228,7 @@ inline bool close_segment(Shard& shard, Segment& segment) {
   shard.segments[static_cast<int>(segment.kind)].remove(segment);
   shard.segment_count.fetch_sub(1, std::memory_order_relaxed);
   detail::count_free_pages(shard, segment.kind, -static_cast<std::int32_t>(kUsablePages));
+  detail::count_purgeable(shard, -static_cast<std::int32_t>(purgeable_pages(segment)));
   Arena& window = g_arenas.window;
   segment.magic = 0;
   const std::uint64_t counted = footprint_of(segment);

@@ -38,9 +38,12 @@ struct Watch {
 // What every visit looks at comes first, apart from the bins.
 struct ThreadCollapse {
   Watch own;
-  std::uint64_t peak;  // that the last taper started from
-  bool now;            // the thread is giving back blocks of a tapered bin
-  bool any_tapered;    // some bin has tapered and was not refilled since
+  std::uint64_t peak;       // that the last taper started from
+  std::uint64_t at_refill;  // bytes that the thread held when a bin ran dry last
+  std::uint64_t round;      // bytes that were left when all bins were lowered last
+  bool pages_go;            // what the last taper said: not only blocks go back, but pages too
+  bool now;                 // the thread is giving back blocks of a tapered bin
+  bool any_tapered;         // some bin has tapered and was not refilled since
   BinCollapse bins[kClasses];
 };
 
@@ -89,6 +92,14 @@ struct ShardPurger {
   std::uint64_t events;    // so far
   std::uint64_t seen_at;   // their number at the purger's last look
   std::uint64_t clean_at;  // and when it had returned all there was
+};
+
+// Of S321, about threads that ended in the shard.
+struct ShardExits {
+  std::uint32_t last_epoch;  // of the last one, its low bits
+  bool purged;               // it purged, and no segment was opened since
+  bool keeps;                // a purge like that was regretted
+  bool quick;                // the last two ended in quick succession
 };
 
 }  // namespace hz3

@@ -92,7 +92,10 @@ inline void on_segment_empty(Shard& shard, Segment& segment) {
   close_when_collapsing(shard, segment);  // S301
 }
 
-inline void on_segment_opened(Shard& shard) { regret_closing(shard); }  // S301
+inline void on_segment_opened(Shard& shard) {
+  regret_closing(shard);     // S301
+  regret_exit_purge(shard);  // S321
+}
 
 inline void on_epoch(ThreadCache& cache) {
   follow_pressure(cache);
@@ -117,10 +120,11 @@ inline void release_at_exit(Shard& shard) {
   retire_small_runs(shard);                 // S62-1
   retire_sub4k_runs(shard);                 // S62-1b
   drain_medium_runs(shard);                 // S61
-  const bool purge = worth_purging(shard);  // S309
+  const bool purge = worth_purging(shard);  // S309, S321
   if (purge) purge_small_segments(shard);   // S62-2
   observe_small_segments(shard);            // S62-0
   if (purge) hard_purge_medium(shard);      // S61
+  if (purge) sweep_at_exit(shard);          // S301
 }
 
 // Shards without threads hold what their blocks' users freed after the owner had ended.
@@ -128,9 +132,7 @@ inline void release_dead_shards() {
   if constexpr (!flag::S61_DTOR_HARD_PURGE && !flag::S62_RETIRE) return;
   for (Shard& shard : g_shards) {
     if (shard.threads.load(std::memory_order_relaxed) != 0) continue;
-    const bool anything = shard.offers[0].load(std::memory_order_relaxed) != 0 ||
-                          shard.offers[1].load(std::memory_order_relaxed) != 0;
-    if (anything) release_at_exit(shard);
+    if (shard.may_offer_any()) release_at_exit(shard);
   }
 }
 

@@ -5,14 +5,18 @@
 // *What a collapse is.* A thread that frees its own blocks holds half of what it held at its peak,
 // or less; or the program holds a third. Both are known in slow paths: what a thread took and did
 // not give back, and what the runs of all shards have outside. A steady program never gets here. A
-// thread is judged by itself only while the blocks it frees are of its own shard; one that frees
-// what others allocated is judged by the program, whose memory goes up and down more while nothing
-// ends.
+// thread is judged by itself while the blocks it frees are of its own shard. One that frees what
+// others allocated has fallen if half of what it took, or as much of others', went back since it
+// last needed more; that happens while nothing ends as well, so then only its blocks go back to
+// their runs, and pages go when the program has fallen.
 //
 // *Bins taper.* In a collapse a bin that is full may hold half of the blocks of its class that are
 // still to be freed (its *level*) and is left half full, so that it is full again after a quarter
 // of the level has come. From n blocks to none takes about 4 ln n visits and ends with an empty
-// bin: a block cached for nobody would pin its run.
+// bin: a block cached for nobody would pin its run. Who frees the blocks of others takes an eighth
+// of what all threads together may still free, divided among the threads. So that bins which do
+// not fill up taper as well, the first visit well in a collapse, and the first after what is left
+// has halved since, lowers all bins of the thread (a *round*).
 //
 // *Pages go at once.* While a bin tapers, a run that becomes empty is released; a segment that
 // becomes wholly free is closed; free pages between live ones go in sweeps, when so much of the
@@ -36,7 +40,8 @@
 namespace hz3 {
 
 struct CollapseStats {
-  Counter tapers, tapered_blocks, regrets, runs_released, segs_closed, segs_kept, segs_regretted;
+  Counter tapers, rounds, tapered_blocks, regrets, runs_released, segs_closed, segs_kept,
+      segs_regretted;
   Counter sweeps, pages_purged, madvise_calls, madvise_fail;
 };
 inline constinit CollapseStats g_collapse_stats;
@@ -53,6 +58,7 @@ inline constexpr std::uint64_t kNothing = 16384;    // bytes
 inline constexpr std::uint64_t kThreadFallen = 2;   // one part of the peak is a collapse
 inline constexpr std::uint64_t kProgramFallen = 3;
 inline constexpr std::uint64_t kLittle = 64;  // one part of the peak: all but nothing
+inline constexpr std::uint64_t kThreadLittle = 8;
 inline constexpr std::uint64_t kWorth = std::uint64_t{128} << 10;  // bytes a collapse must be about
 
 inline std::uint32_t epochs_since(std::uint32_t then) {
@@ -116,6 +122,15 @@ inline std::uint64_t own_bytes(const ThreadCache& cache) {
   return cache.taken_bytes > 0 ? static_cast<std::uint64_t>(cache.taken_bytes) : 0;
 }
 
+// Box S323. Whether half of what the thread held went since it last needed more. A thread that goes
+// on to free far more than it ever took works for others, and its memory says nothing.
+inline bool fell_without_refill(const ThreadCache& cache) {
+  if constexpr (!flag::S323_FREED_FOR_OTHERS) return false;
+  const auto at_refill = static_cast<std::int64_t>(cache.boxes.collapse.at_refill);
+  return cache.taken_bytes <= at_refill / static_cast<std::int64_t>(kThreadFallen) &&
+         cache.taken_bytes >= -at_refill / 4;
+}
+
 // Whether the blocks that the thread frees come from its own shard, by the look of this one and of
 // the one before.
 inline bool frees_its_own(const ThreadCache& cache, std::uint32_t c, const void* block) {
@@ -131,22 +146,42 @@ struct Collapse {
   Fallen whose = Fallen::kNobody;
   std::uint64_t peak = 0;
   std::uint32_t limit = 0;
+  bool pages_go = true;  // not only blocks go back to their runs, but pages to the system
 };
+
+inline std::uint32_t living_threads() {
+  std::uint32_t sum = 0;
+  for (const Shard& shard : g_shards) sum += shard.threads.load(std::memory_order_relaxed);
+  return sum > 0 ? sum : 1;
+}
 
 inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* block,
                      std::uint64_t own_peak, std::uint64_t program_peak) {
   const auto held = static_cast<std::int32_t>(count_of(cache.bins[c]));
   const std::int32_t owed = cache.taken[c] - held;  // by this thread, of what it took itself
   const std::uint32_t half = static_cast<std::uint32_t>(owed > 0 ? owed : 0) / 2;
-  if (frees_its_own(cache, c, block)) {
-    if (own_peak > 0) return {Fallen::kThread, own_peak, half};
-    return {Fallen::kProgram, program_peak, half};
+  const bool its_own = frees_its_own(cache, c, block);
+  if (own_peak > 0 && its_own) return {Fallen::kThread, own_peak, half};
+  if (own_peak > 0 && fell_without_refill(cache)) {
+    // What others allocated is never freed up to the last block of each class.
+    const bool little = own_bytes(cache) <= own_peak / kThreadLittle;
+    return {Fallen::kThread, own_peak, little ? 0 : half, program_peak > 0};
   }
   if (program_peak == 0) return {};
-  // Others free the same blocks, and hold some that nobody will: a smaller part.
+  if (its_own) return {Fallen::kProgram, program_peak, half};
+  // Others free the same blocks, and hold some that nobody will.
   const std::int64_t outside = std::int64_t{outside_blocks(c)} - held;
-  const auto eighth = static_cast<std::uint32_t>(outside > 0 ? outside / 8 : 0);
-  return {Fallen::kProgram, program_peak, owed >= 0 && half < eighth ? half : eighth};
+  const std::uint32_t part =
+      outside > 0 ? static_cast<std::uint32_t>(outside / 8 / living_threads()) : 0;
+  return {Fallen::kProgram, program_peak, owed >= 0 && half < part ? half : part};
+}
+
+inline void note_taper(ThreadCache& cache, std::uint32_t c, const Collapse& seen) {
+  ThreadCollapse& state = cache.boxes.collapse;
+  state.peak = seen.peak;
+  state.any_tapered = true;
+  state.bins[c] = {static_cast<std::uint32_t>(current_epoch()), seen.whose};
+  g_collapse_stats.tapers.add(1);
 }
 
 [[gnu::noinline, gnu::cold]] inline std::uint32_t taper_bin(ThreadCache& cache, std::uint32_t c,
@@ -155,12 +190,44 @@ inline Collapse look(const ThreadCache& cache, std::uint32_t c, const void* bloc
                                                             std::uint64_t program_peak) {
   const Collapse seen = look(cache, c, block, own_peak, program_peak);
   if (seen.whose == Fallen::kNobody) return UINT32_MAX;
-  ThreadCollapse& state = cache.boxes.collapse;
-  state.peak = seen.peak;
-  state.any_tapered = true;
-  state.bins[c] = {static_cast<std::uint32_t>(current_epoch()), seen.whose};
-  g_collapse_stats.tapers.add(1);
+  note_taper(cache, c, seen);
+  cache.boxes.collapse.pages_go = seen.pages_go;
   return seen.limit;
+}
+
+// Whether the thread has at most `bytes` left of what it took, not counting its bins; so has one
+// that freed as much of others'.
+inline bool has_at_most(const ThreadCache& cache, std::uint64_t bytes) {
+  std::int64_t held = 0;
+  for (std::uint32_t c = 1; c < kClasses; ++c)
+    held += std::int64_t{count_of(cache.bins[c])} * kSizeClasses[c].size;
+  return cache.taken_bytes - held <= static_cast<std::int64_t>(bytes) &&
+         (cache.taken_bytes >= held || fell_without_refill(cache));
+}
+
+// Lowers all bins of the thread, if what is left has halved since that was done last. Whether so
+// little is left that they should be emptied.
+inline bool taper_all_bins(ThreadCache& cache) {
+  ThreadCollapse& state = cache.boxes.collapse;
+  const std::uint64_t own = own_bytes(cache);
+  const std::uint64_t program = about_outside();
+  const std::uint64_t own_peak = fallen_from(state.own, own, kThreadFallen);
+  const std::uint64_t program_peak = fallen_from(g_program, program, kProgramFallen);
+  const std::uint64_t left = own_peak > 0 ? own : program;
+  // Not at the edge of a collapse, where a program may stay that frees about half and ends.
+  if (own_peak > 0 && own > own_peak * 2 / 5) return false;
+  if (state.round > 0 && left > state.round / 2 && left <= 2 * state.round) return false;
+  state.round = left > 0 ? left : 1;
+  g_collapse_stats.rounds.add(1);
+  for (std::uint32_t c = 1; c < kClasses; ++c) {
+    const Bin& bin = cache.bins[c];
+    if (count_of(bin) == 0) continue;
+    const Collapse seen = look(cache, c, bin.blocks, own_peak, program_peak);
+    if (seen.whose == Fallen::kNobody || seen.limit >= bin.limit) continue;
+    note_taper(cache, c, seen);
+    shrink_bin(cache, c, seen.limit);
+  }
+  return own_peak > 0 && has_at_most(cache, own_peak / kThreadLittle);
 }
 
 // Whether this thread is giving back because of a collapse, as far as the runs it meets know.
@@ -198,9 +265,7 @@ inline std::uint32_t part_of_pages(const Shard& shard, std::uint32_t parts, std:
 
 // Whether what the shard has in free pages is no more than it may keep after regrets.
 inline bool may_keep(const Shard& shard) {
-  std::uint32_t pages = 0;
-  for (const auto& of_kind : shard.free_pages) pages += of_kind.load(std::memory_order_relaxed);
-  return pages <= shard.collapse.kept * kUsablePages;
+  return shard.purgeable.load(std::memory_order_relaxed) <= shard.collapse.kept * kUsablePages;
 }
 
 }  // namespace detail
@@ -209,7 +274,8 @@ inline bool may_keep(const Shard& shard) {
 inline void end_taper(ThreadCache& cache, std::uint32_t c) {
   if constexpr (!flag::S301_COLLAPSE) return;
   ThreadCollapse& state = cache.boxes.collapse;
-  detail::note_peak(state.own, detail::own_bytes(cache));
+  state.at_refill = detail::own_bytes(cache);
+  detail::note_peak(state.own, state.at_refill);
   if (!state.any_tapered) return;
   BinCollapse& bin = state.bins[c];
   const Fallen fallen = bin.fallen;
@@ -238,6 +304,23 @@ inline std::uint32_t taper(ThreadCache& cache, std::uint32_t c, const void* bloc
 
 namespace detail {
 
+// Closes a wholly free segment, unless the shard may keep it. The caller holds the shard's lock.
+inline void close_unless_kept(Shard& shard, Segment& segment) {
+  ShardCollapse& state = shard.collapse;
+  if (may_keep(shard)) {
+    g_collapse_stats.segs_kept.add(1);
+    return;
+  }
+  state.closed_epoch = static_cast<std::uint32_t>(current_epoch());
+  state.closed = true;
+  PurgeBudget budget;
+  const PurgeCount count = purge_segment(shard, segment, budget);
+  g_collapse_stats.segs_closed.add(count.segments);
+  g_collapse_stats.madvise_calls.add(count.calls);
+  g_collapse_stats.madvise_fail.add(count.refused);
+  g_collapse_stats.pages_purged.add(count.pages);
+}
+
 // Releases the runs of a class that became empty before the collapse was seen.
 inline void release_earlier_runs(Shard& shard, std::uint32_t c) {
   g_collapse_stats.runs_released.add(release_empty_runs(shard, c, reason_of_class(c)));
@@ -253,13 +336,16 @@ inline bool program_is_empty() {
   return true;
 }
 
-// Whether the thread has freed about all it ever took.
-inline bool thread_is_empty(const ThreadCache& cache) {
-  std::int64_t held = 0;
-  for (std::uint32_t c = 1; c < kClasses; ++c)
-    held += std::int64_t{count_of(cache.bins[c])} * kSizeClasses[c].size;
-  return cache.taken_bytes >= held &&
-         cache.taken_bytes - held <= static_cast<std::int64_t>(kNothing);
+// Closes the wholly free segments that became so while nobody was giving back. The caller holds the
+// shard's lock.
+inline void close_empty_segments(Shard& shard) {
+  for (List<Segment>& list : shard.segments) {
+    Segment* next = nullptr;
+    for (Segment* s = list.front(); s != nullptr; s = next) {
+      next = s->next;
+      if (is_empty(*s)) close_unless_kept(shard, *s);
+    }
+  }
 }
 
 // A class is at its end for this thread: nothing of it stays behind anywhere, and what became free
@@ -267,14 +353,18 @@ inline bool thread_is_empty(const ThreadCache& cache) {
 // class, all bins are emptied and the last page goes.
 inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
   if (last) flush_bins(cache, 1, kClasses);
+  const std::uint32_t from = last ? 1 : c;
+  const std::uint32_t to = last ? kClasses : c + 1;
   for (Shard& shard : g_shards) {
-    const bool offers = shard.may_offer(c);
+    const bool offers = last ? shard.may_offer_any() : shard.may_offer(c);
     const std::uint32_t least = last ? 1 : part_of_pages(shard, 2048, kLeastSweep);
     const std::uint32_t freed = shard.collapse.freed_pages.load(std::memory_order_relaxed);
-    if (!offers && freed < least) continue;
+    const bool dirty = last && shard.purgeable.load(std::memory_order_relaxed) > 0;
+    if (!offers && freed < least && !dirty) continue;
     os::LockGuard guard(shard.lock);
-    if (offers) release_earlier_runs(shard, c);
+    for (std::uint32_t k = from; offers && k < to; ++k) release_earlier_runs(shard, k);
     sweep(shard, least);
+    if (dirty) close_empty_segments(shard);
   }
 }
 
@@ -283,15 +373,20 @@ inline void finish_class(ThreadCache& cache, std::uint32_t c, bool last) {
 // Around what a bin gives back when a policy shrank it: the runs and pages that become free
 // meanwhile are released.
 inline void begin_giving_back(ThreadCache& cache) {
-  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapse.now = true;
+  if constexpr (flag::S301_COLLAPSE) cache.boxes.collapse.now = cache.boxes.collapse.pages_go;
 }
 
 inline void end_giving_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks) {
   if constexpr (!flag::S301_COLLAPSE) return;
   g_collapse_stats.tapered_blocks.add(blocks);
+  const bool little = detail::taper_all_bins(cache);
+  if (!cache.boxes.collapse.now) {
+    if (little) flush_bins(cache, 1, kClasses);
+    return;
+  }
   const bool class_ends = count_of(cache.bins[c]) == 0;
-  const bool all_ends =
-      detail::program_is_empty() || (class_ends && detail::thread_is_empty(cache));
+  const bool all_ends = little || detail::program_is_empty() ||
+                        (class_ends && detail::has_at_most(cache, detail::kNothing));
   if (class_ends || all_ends) {
     detail::finish_class(cache, c, all_ends);
   } else {
@@ -330,20 +425,15 @@ inline void sweep_when_much_is_free(Shard& shard, std::uint32_t pages) {
 // At on_segment_empty, under the shard's lock.
 inline void close_when_collapsing(Shard& shard, Segment& segment) {
   if constexpr (!flag::S301_COLLAPSE) return;
-  if (!detail::collapsing()) return;
-  ShardCollapse& state = shard.collapse;
-  if (detail::may_keep(shard)) {
-    g_collapse_stats.segs_kept.add(1);
-    return;
-  }
-  state.closed_epoch = static_cast<std::uint32_t>(current_epoch());
-  state.closed = true;
-  PurgeBudget budget;
-  const PurgeCount count = purge_segment(shard, segment, budget);
-  g_collapse_stats.segs_closed.add(count.segments);
-  g_collapse_stats.madvise_calls.add(count.calls);
-  g_collapse_stats.madvise_fail.add(count.refused);
-  g_collapse_stats.pages_purged.add(count.pages);
+  if (detail::collapsing()) detail::close_unless_kept(shard, segment);
+}
+
+// When a thread ends, after whole segments went, under the shard's lock: what is left between live
+// pages goes too if it is more than a segment's worth, unless threads come and go.
+inline void sweep_at_exit(Shard& shard) {
+  if constexpr (!flag::S301_COLLAPSE) return;
+  if (shard.exits.quick) return;
+  if (shard.purgeable.load(std::memory_order_relaxed) > kUsablePages) detail::sweep(shard, 0);
 }
 
 // At on_segment_opened, under the shard's lock.
@@ -366,6 +456,7 @@ inline void print_collapse_stats() {
   if constexpr (!flag::S301_COLLAPSE) return;
   const auto& s = g_collapse_stats;
   print_line("HZ3_S301_COLLAPSE", {{"tapers", s.tapers},
+                                   {"rounds", s.rounds},
                                    {"tapered_blocks", s.tapered_blocks},
                                    {"regrets", s.regrets},
                                    {"runs_released", s.runs_released},

@@ -105,6 +105,7 @@ inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& b
   const std::uint32_t uncounted =
       (segment.free_bits & segment.dirty_bits).count(range.first, range.end - range.first);
   shrink_footprint(std::uint64_t{uncounted} * os::kPageSize);
+  count_purgeable(*segment.owner, -static_cast<std::int32_t>(uncounted));
   note_clean(segment, range.first, range.end);
   budget.pages -= range.dirty;
   count.pages += range.dirty;

@@ -53,7 +53,20 @@ std::uint64_t mapped_by_arenas() {
   return bytes;
 }
 
+void check_purgeable(const char* when) {
+  for (Shard& shard : g_shards) {
+    os::LockGuard guard(shard.lock);
+    std::uint32_t pages = 0;
+    for (const List<Segment>& list : shard.segments) {
+      for (const Segment* s = list.front(); s != nullptr; s = s->next) pages += purgeable_pages(*s);
+    }
+    CHECK(pages == shard.purgeable.load(), "%s: %u purgeable pages, counted %u", when, pages,
+          shard.purgeable.load());
+  }
+}
+
 Books check_truth(const char* when) {
+  check_purgeable(when);
   const Books books = take_census();
   CHECK(books.total() - books.tables == mapped_by_arenas(),
         "%s: the places add up to %lu bytes, the arenas have %lu", when,

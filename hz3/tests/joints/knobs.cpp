@@ -1,6 +1,7 @@
 // What each knob does to the heap, from the next policy that looks at it.
 #define HZ3_NO_OVERRIDE
 #include <thread>
+#include <vector>
 
 #include "../support/check.h"
 #include "hz3.cpp"
@@ -19,7 +20,22 @@ SlotKind kind_after_free(void* block) {
   return kind_of(head);
 }
 
+// Lives on meanwhile, so that a policy does not see the last block go and let all go.
+class Ballast {
+ public:
+  Ballast(std::size_t size, std::size_t count) : blocks_(count) {
+    for (void*& block : blocks_) block = allocate(size);
+  }
+  ~Ballast() {
+    for (void* block : blocks_) deallocate(block);
+  }
+
+ private:
+  std::vector<void*> blocks_;
+};
+
 void check_large_cache_bytes() {
+  const Ballast ballast(8 * kLarge, 1);
   hz3_knob_set("large_cache_bytes", 2 * kLarge);
   CHECK(kind_after_free(allocate(kLarge)) == SlotKind::kLargeCached, "a block that fits went");
   trim_all();
@@ -35,6 +51,7 @@ void check_large_cache_bytes() {
 }
 
 void check_large_cache_ms() {
+  const Ballast ballast(8 * kLarge, 1);
   const std::uint64_t hour = 3600000;
   hz3_knob_set("large_cache_ms", hour);
   void* block = allocate(kLarge);
@@ -52,6 +69,7 @@ void check_large_cache_ms() {
 std::uint64_t bytes_of_bins() {
   std::uint64_t bytes = 0;
   std::thread thread([&] {
+    const Ballast ballast(kMediumMax, 128);
     for (std::size_t size = 16; size <= kMediumMax; size += size / 8 + 16) {
       void* blocks[64];
       for (void*& block : blocks) block = allocate(size);

@@ -102,15 +102,18 @@ void check_shard(const Shard& shard) {
     CHECK(shard.may_offer(c) == !(shard.partial[c].empty() && shard.empty[c].empty()),
           "the offer of class %u is wrong", c);
   }
+  std::uint32_t purgeable = 0;
   for (int kind = 0; kind < kSegmentKinds; ++kind) {
     std::uint32_t pages = 0;
     for (Segment* s = shard.segments[kind].front(); s != nullptr; s = s->next) {
       CHECK(s->magic == kSegmentMagic && s->owner == &shard, "a segment in a wrong list");
       CHECK(s->free_bits.count() == s->free_pages, "free pages of a segment are miscounted");
       pages += s->free_pages;
+      purgeable += purgeable_pages(*s);
     }
     CHECK(pages == shard.free_pages[kind].load(), "free pages of a shard are miscounted");
   }
+  CHECK(purgeable == shard.purgeable.load(), "purgeable pages of a shard are miscounted");
 }
 
 // Blocks of every class, more of the smallest than a run holds, and large ones.
