@@ -222,7 +222,7 @@ inline bool taper_all_bins(ThreadCache& cache) {
   for (std::uint32_t c = 1; c < kClasses; ++c) {
     const Bin& bin = cache.bins[c];
     if (count_of(bin) == 0) continue;
-    const Collapse seen = look(cache, c, bin.blocks, own_peak, program_peak);
+    const Collapse seen = look(cache, c, top_of(bin), own_peak, program_peak);
     if (seen.whose == Fallen::kNobody || seen.limit >= bin.limit) continue;
     note_taper(cache, c, seen);
     shrink_bin(cache, c, seen.limit);
