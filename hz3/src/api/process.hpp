@@ -20,6 +20,7 @@
 #include <pthread.h>
 
 #include "heap/child_repair.hpp"
+#include "heap/guarded.hpp"
 #include "heap/threads.hpp"
 
 namespace hz3 {
@@ -45,6 +46,7 @@ inline void repair_registry_in_child() {
   detail::repair_shards_in_child();
   g_cache_pool.repair_child();
   detail::repair_registry_in_child();
+  if constexpr (kHasGuards) g_guarded.repair_child();
   on_fork_child();
 }
 

@@ -8,9 +8,9 @@
 
 #include <cstdint>
 
-namespace hz3 {
+#include "heap/link.hpp"
 
-inline void*& link_of(void* block) { return *static_cast<void**>(block); }
+namespace hz3 {
 
 class Batch {
  public:

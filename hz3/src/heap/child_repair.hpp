@@ -21,6 +21,7 @@
 #pragma once
 
 #include "heap/large_cache.hpp"
+#include "heap/link.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
@@ -48,7 +49,7 @@ inline void recount_run(Segment& segment, Run& run) {
   const auto start =
       reinterpret_cast<std::uintptr_t>(page_address(segment, first_page(segment, run)));
   std::uint32_t blocks = 0;
-  for (void* block = run.free_blocks; block != nullptr; block = *static_cast<void**>(block)) {
+  for (void* block = run.free_blocks; block != nullptr; block = unchecked_link_of(block)) {
     const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(block) - start;
     if (offset % info.size != 0 || offset / info.size >= run.carved || ++blocks > run.carved) {
       run.free_blocks = nullptr;

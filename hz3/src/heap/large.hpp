@@ -162,21 +162,31 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
 
 }  // namespace detail
 
-// Changes the size of a large block to `size` (above what runs serve); returns its new address or
-// nullptr, with the block unchanged, when there is no room.
-inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
+// Changes the size of a large block to `size` (above what runs serve) where it lies; false, with
+// the block unchanged, when there is no room.
+inline bool resize_large_in_place(const LargeBlock& block, void* p, std::size_t size) {
   const std::size_t slots = detail::slots_for(size);
   const std::size_t had = block.head->slots;
   if (is_claimed(*block.head)) {
-    if (!resize_claim(block.slot, had, slots, size))
-      return detail::grow_by_copy(block, slots, size);
-    return detail::make_block({block.arena, block.slot, slots}, size);
+    if (!resize_claim(block.slot, had, slots, size)) return false;
+    detail::make_block({block.arena, block.slot, slots}, size);
+    return true;
   }
-  if (slots <= had) return detail::resize_in_span(block, p, size);
-  if (!block.head->moved && extend_slots(*block.arena, block.slot + had, slots - had)) {
-    set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
-    return p;
+  if (slots <= had) {
+    detail::resize_in_span(block, p, size);
+    return true;
   }
+  if (block.head->moved || !extend_slots(*block.arena, block.slot + had, slots - had)) return false;
+  set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
+  return true;
+}
+
+// The same wherever there is room; returns its new address or nullptr, with the block unchanged,
+// when there is none.
+inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
+  if (resize_large_in_place(block, p, size)) return p;
+  const std::size_t slots = detail::slots_for(size);
+  if (is_claimed(*block.head)) return detail::grow_by_copy(block, slots, size);
   void* moved = detail::grow_by_move(block, slots, size);
   return moved != nullptr ? moved : detail::grow_by_copy(block, slots, size);
 }
