@@ -44,8 +44,9 @@ class GuardedPool {
       if (slots_[n].state == State::kLive) continue;
       char* page = page_of_slot(n);
       if (!os::commit(page, os::g_system_page)) return nullptr;
-      const std::size_t room = size == 0 ? 16 : (size + 15) & ~std::size_t{15};
+      std::size_t room = size == 0 ? 16 : (size + 15) & ~std::size_t{15};
       char* block = n % 2 == 0 ? page + os::g_system_page - room : page;
+      if (block == page && room + kCanaryMost <= os::g_system_page) room += kCanaryMost;
       slots_[n] = {block, size, room, State::kLive};
       std::memset(block + size, detail::canary_byte(), room - size);
       return block;
@@ -203,7 +204,8 @@ inline std::uint32_t draw_distance(std::uint64_t every) {
 
 [[gnu::noinline, gnu::cold]] inline void* take_guarded(std::size_t size) {
   t_until_guarded = 0;
-  if (g_page_map == &kNoPageMap) return nullptr;  // page size and secret are not known yet
+  // Page size and secret are known when the map is published.
+  if (__atomic_load_n(&g_page_map, __ATOMIC_ACQUIRE) == &kNoPageMap) return nullptr;
   read_environment_once();
   const int saved_errno = errno;
   const std::uint64_t every = knob::value(knob::Name::guard_every);

@@ -338,7 +338,7 @@ constexpr Case kCases[] = {
      true},
     {"guarded_free_twice", guarded_free_twice, "double free", 1, 3000, false, true},
     {"guarded_free_inside", guarded_free_inside, "invalid free", 24, 3000, false, true},
-    {"guarded_write_past", guarded_write_past, "write past the end", 1, 100, false, true},
+    {"guarded_write_past", guarded_write_past, "past the end", 1, 100, false, true},
     {"guarded_sized_delete", guarded_sized_delete, "mismatched sized free", 1, 3000, false, true},
 };
 

@@ -110,6 +110,7 @@ int run_limited() {
   exhaust_in_two_threads();
   for (const size_t size : kSizes) {
     const size_t first = exhaust(size);
+    if (getenv("SHOW")) say("SHOW %zu: %zu KiB", size, first * size >> 10);
     CHECK(first * size >= (size_t{16} << 20), "only %zu blocks of %zu bytes fit under the limit",
           first, size);
     const size_t second = exhaust(size);
