@@ -31,9 +31,13 @@ from harness.experiment.schema import (
     Quick,
     Record,
     Reference,
+    Sweep,
+    Truth,
+    TruthCase,
     Workload,
 )
 from harness.experiment.source import KeyPath, Source, nearest, parse_source, read_source
+from harness.experiment.sweep import with_sweep
 
 
 def load_experiment(path: Union[str, Path]) -> Experiment:
@@ -76,7 +80,7 @@ def _checked(source: Source) -> Experiment:
 
 
 def _long_forms(source: Source) -> dict[str, Any]:
-    """The data with `treat: s62` as `treat: {variant: s62}` and command strings as words."""
+    """The data with `treat: s62` as `treat: {variant: s62}`, command strings as words, a sweep as arms."""
     data = dict(source.data)
     arms = data.get("arms")
     if isinstance(arms, dict):
@@ -84,7 +88,7 @@ def _long_forms(source: Source) -> dict[str, Any]:
     workloads = data.get("workloads")
     if isinstance(workloads, dict):
         data["workloads"] = {k: _words(source, k, v) for k, v in workloads.items()}
-    return data
+    return with_sweep(data, source)
 
 
 def _words(source: Source, lane: str, workload: Any) -> Any:
@@ -101,18 +105,22 @@ def _words(source: Source, lane: str, workload: Any) -> Any:
 _TOP: type[Record] = Experiment
 _SECTIONS: Mapping[str, type[Record]] = {
     "arms": Arm,
+    "sweep": Sweep,
     "references": Reference,
     "workloads": Workload,
     "gates": Gate,
     "design": Design,
     "quick": Quick,
     "nightly": Nightly,
+    "truth": Truth,
 }
 
 
 def _keys_at(path: KeyPath) -> list[str]:
     """The keys that the mapping at `path` may have."""
     model = _SECTIONS[str(path[0])] if path else _TOP
+    if path[:2] == ("truth", "cases"):
+        model = TruthCase
     return list(model.__fields__)
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["build_report", "publish"]
+__all__ = ["build_report", "publish", "write_index"]
 
 
 def build_report(run_dir: Path) -> Path:
-    """Write report.md, report.html and plots/ in `run_dir`.
+    """Write report.md, report.html and plots/ in `run_dir`, a run's directory or a publication's.
 
     Needs no verdict: an unfinished run gets a report that says so. Returns the path of report.md.
     """
@@ -32,3 +32,10 @@ def publish(run_dir: Path, dest: Path) -> Path:
     from harness.report.publication import publish as do_publish
 
     return do_publish(Path(run_dir), Path(dest))
+
+
+def write_index(published: Path) -> Path:
+    """Write index.md and index.html over the publications in `published`. Returns the path of the page."""
+    from harness.report.index import write_index as write
+
+    return write(Path(published))

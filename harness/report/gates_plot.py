@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from typing import Optional
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from harness.model import GateVerdict
 from harness.report import canvas, words
-from harness.report.headline import is_ratio
+from harness.report.headline import interval, is_ratio
 from harness.report.pairs import Pair
 
 _RULE = re.compile(r"(?P<verb>go_if|no_go_if) +(?P<subject>\w+) *(?P<op>[<>]=?) *(?P<bound>\S+)")
@@ -92,35 +95,81 @@ def _gate_title(gate: GateVerdict) -> str:
 
 
 def _gate_result(gate: GateVerdict) -> str:
+    """What was found, then what was asked."""
     shown = words.ratio(gate.estimate) if is_ratio(gate) else words.quantity(gate.metric, gate.estimate)
-    return f"{gate.status.value}   {shown}   ({gate.rule}, n = {gate.n})"
+    return f"{shown}, n = {gate.n}  {gate.rule}"
+
+
+def forest_alt(gates: list[GateVerdict]) -> str:
+    said = "; ".join(f"{_gate_title(gate)}: {gate.status.value}, {interval(gate)}, {gate.rule}" for gate in gates)
+    return f"Forest plot, each gate's interval against its bound. {said}."
+
+
+FOREST_CAPTION = (
+    "Diamond: estimate; bar: interval; solid line: the bound of the gate; green ground: where the gate says GO; "
+    "grey band: this run's noise floor around 1, which is dotted. Each gate has a scale of its own."
+)
+PAIRS_CAPTION = (
+    "Time runs right. Hollow: a run of the pair was disturbed; solid line: the bound of the gate; band: interval; "
+    "dotted: no difference."
+)
 
 
 def drawable(gates: list[GateVerdict]) -> list[GateVerdict]:
     return [g for g in gates if g.estimate is not None and math.isfinite(g.estimate)]
 
 
-def draw_forest(gates: list[GateVerdict]) -> Figure:
-    """`gates` must be drawable and not empty."""
-    figure = canvas.new_figure(8.0, 0.45 + 1.12 * len(gates))
-    rows = figure.subplots(len(gates), 1, squeeze=False)[:, 0]
-    for axes, gate in zip(rows, gates):
-        axes.set_xlim(_limits(gate))
-        axes.set_ylim(-1, 1)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        _draw_background(axes, gate)
-        _draw_interval(axes, gate)
-        axes.set_title(_gate_title(gate), fontsize=9.5, pad=4)
-        axes.set_title(_gate_result(gate), fontsize=8.5, loc="right", pad=4, fontweight="normal")
-        axes.tick_params(axis="x", labelsize=8.5)
-    figure.supxlabel(
-        "diamond: estimate, bar: interval; solid line: bound; green: where the gate says GO;\n"
-        "grey: this run's noise floor around 1 (dotted). Each gate has its own scale.",
-        fontsize=8.5,
-        color=canvas.MUTED,
-    )
+_ROW_IN, _NARROW_ROW_IN, _FOOT_IN = 0.62, 1.14, 0.12
+_AXIS_LEFT, _AXIS_RIGHT = 0.33, 0.72  # of the width; names to the left, results to the right
+
+
+def draw_forest(gates: list[GateVerdict], narrow: bool) -> Figure:
+    """`gates` must be drawable and not empty. A row a gate: its name, its axis, its result; on a phone the
+    name and the result stand above the axis."""
+    row = _NARROW_ROW_IN if narrow else _ROW_IN
+    height = row * len(gates) + _FOOT_IN
+    figure = canvas.sized(narrow, height)
+    figure.set_layout_engine("none")
+    for index, gate in enumerate(gates):
+        top = 1 - index * row / height
+        left, right = (0.05, 0.95) if narrow else (_AXIS_LEFT, _AXIS_RIGHT)
+        axes = figure.add_axes((left, top - (row - 0.1) / height, right - left, 0.3 / height))
+        _draw_gate(axes, gate)
+        if index % 2 == 0 and not narrow:
+            _stripe(figure, top - (row + 0.06) / height, row / height)
+        text = {"va": "center", "fontsize": 9}
+        middle = top - (row - 0.25) / height
+        name, result = _gate_title(gate), _gate_result(gate)
+        colour = canvas.STATUS_COLOURS.get(gate.status.value, canvas.INK)
+        if narrow:
+            bold = {"va": "center", "fontsize": 8, "fontweight": "bold"}
+            figure.text(left, top - 0.3 / height, textwrap.shorten(name, 60, placeholder="…"), **bold)
+            figure.text(left, top - 0.49 / height, gate.status.value, color=colour, **bold)
+            figure.text(right, top - 0.49 / height, result, ha="right", va="center", fontsize=8)
+        else:
+            first, _, second = name.partition(" — ")
+            figure.text(0.005, middle + 0.085 / height, textwrap.shorten(first, 46, placeholder="…"), **text)
+            figure.text(0.005, middle - 0.085 / height, second, color=canvas.MUTED, va="center", fontsize=8)
+            figure.text(0.735, middle, f"{gate.status.value}", color=colour, fontweight="bold", **text)
+            figure.text(0.855, middle, result.replace("  ", "\n"), linespacing=1.15, **text)
     return figure
+
+
+def _stripe(figure: Figure, bottom: float, height: float) -> None:
+    """Every other row on a darker ground, so that the eye keeps its row."""
+    figure.add_artist(Rectangle((0, bottom), 1, height, transform=figure.transFigure, color=canvas.SHADE_A, linewidth=0, zorder=-1))
+
+
+def _draw_gate(axes: Axes, gate: GateVerdict) -> None:
+    axes.set_xlim(_limits(gate))
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([])
+    axes.patch.set_visible(False)
+    axes.spines["left"].set_visible(False)
+    _draw_background(axes, gate)
+    _draw_interval(axes, gate)
+    axes.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=2))
+    axes.tick_params(axis="x", labelsize=7.5, pad=1.5, length=2.5)
 
 
 def _draw_pairs(axes: Axes, gate: GateVerdict, pairs: list[Pair]) -> None:
@@ -139,22 +188,23 @@ def _draw_pairs(axes: Axes, gate: GateVerdict, pairs: list[Pair]) -> None:
     axes.axhline(1.0, color=canvas.MUTED, linewidth=1.0, linestyle=(0, (2, 2)), zorder=2)
 
 
-def draw_pairs(panels: list[tuple[GateVerdict, list[Pair]]]) -> Figure:
+def draw_pairs(panels: list[tuple[GateVerdict, list[Pair]]], narrow: bool) -> Figure:
     """One panel a ratio gate: the pair of every block, in the order they were run."""
-    figure = canvas.new_figure(8.0, 0.5 + 1.75 * len(panels))
-    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (gate, pairs) in zip(rows, panels):
+    columns = 1 if narrow or len(panels) == 1 else 2
+    lines = math.ceil(len(panels) / columns)
+    figure = canvas.sized(narrow, 0.4 + 1.7 * lines)
+    cells = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel()
+    blocks = sorted({p.block for _, pairs in panels for p in pairs})
+    for axes, (gate, pairs) in zip(cells, panels):
         _draw_pairs(axes, gate, pairs)
-        axes.set_title(_gate_title(gate), fontsize=9.5)
+        title = _gate_title(gate)
+        axes.set_title(textwrap.fill(title, 52 if narrow else 60), fontsize=8.5)
         axes.set_ylabel("ratio")
         axes.margins(y=0.12)
         axes.grid(axis="y", linewidth=0.6)
-    blocks = sorted({p.block for _, pairs in panels for p in pairs})
-    rows[-1].set_xticks(blocks if len(blocks) <= 20 else blocks[:: len(blocks) // 10])
-    rows[-1].set_xlabel(
-        "block (time runs right). Filled: undisturbed, hollow: disturbed; solid line: bound;\n"
-        "band: interval; dotted: no difference",
-        color=canvas.MUTED,
-        fontsize=8.5,
-    )
+        axes.tick_params(labelbottom=True)
+        axes.set_xticks(blocks if len(blocks) <= 10 else blocks[:: math.ceil(len(blocks) / 10)])
+    for axes in cells[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("block", color=canvas.MUTED, fontsize=8.5)
     return figure

@@ -42,21 +42,28 @@ def _open_question(gate: GateVerdict) -> str:
     return f"{gate_sentence(gate)}: {gate.note or 'undecided'}"
 
 
-def why(verdict: Verdict) -> str:
-    """One sentence, made of what decided: failed runs before any figure, else the gates."""
+def clauses(verdict: Verdict) -> list[str]:
+    """What decided, a clause each: failed runs before any figure, else the gates."""
     if verdict.headline and verdict.headline[0].startswith("reliability"):
-        return _sentence(verdict.headline[:1])
+        return verdict.headline[:1]
     if verdict.status is Status.VOID:
-        return _sentence(verdict.reasons[:1] or ["the run does not count"])
+        return verdict.reasons[:1] or ["the run does not count"]
     if verdict.status is Status.COMPLETE:
         made = f"{words.counted(verdict.blocks, 'block')}, {words.counted(verdict.runs, 'run')}"
-        return f"{made}; a table judges nothing."
+        return [f"{made}; a table judges nothing"]
     if verdict.status is Status.INCONCLUSIVE:
         gates = _with_status(verdict, Status.INCONCLUSIVE)
-        return _sentence([_open_question(g) for g in gates] or verdict.reasons[:1])
+        return [_open_question(g) for g in gates] or verdict.reasons[:1]
     said = Status.GO if verdict.status is Status.PARTIAL else verdict.status
     gates = _with_status(verdict, said)
-    return _sentence([gate_sentence(g) for g in gates] or verdict.reasons[:1])
+    return [gate_sentence(g) for g in gates] or verdict.reasons[:1]
+
+
+def why(verdict: Verdict, most: Optional[int] = None) -> str:
+    """The clauses as one sentence; no more than `most` of them, and how many are left out."""
+    said = clauses(verdict)
+    rest = len(said) - most if most is not None and len(said) > most + 1 else 0
+    return _sentence([*said[: len(said) - rest], f"and {rest} more"] if rest else said)
 
 
 def beside(verdict: Verdict) -> list[str]:
@@ -65,6 +72,6 @@ def beside(verdict: Verdict) -> list[str]:
     return [line for line in verdict.headline if line not in told]
 
 
-def _sentence(clauses: list[str]) -> str:
-    text = "; ".join(clause.rstrip(".") for clause in clauses)
+def _sentence(said: list[str]) -> str:
+    text = "; ".join(clause.rstrip(".") for clause in said)
     return (text or "no gate was declared") + "."

@@ -18,6 +18,11 @@ def _md_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def _md_alt(text: str) -> str:
+    """The first sentence: what follows stands in the tables beside it. Brackets would end it early."""
+    return text.partition(". ")[0].replace("[", "(").replace("]", ")")
+
+
 def table_text(table: Table) -> str:
     """The table alone, its caption above it."""
     rules = ["---:" if a == "r" else ":---" for a in table.align]
@@ -41,7 +46,8 @@ def _md_part(part: Part) -> str:
         return table_text(part)
     if isinstance(part, Code):
         return f"```sh\n{part.text}\n```"
-    return f"![{part.alt}]({part.path})"
+    image = f"![{_md_alt(part.alt)}]({part.path})"
+    return f"{image}\n\n*{part.caption}*" if part.caption else image
 
 
 def to_markdown(document: Document) -> str:

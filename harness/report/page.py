@@ -1,14 +1,15 @@
 """Renders a report document as one HTML page that needs nothing else.
 
-Style and drawings stand inside the file, there is no script, and nothing is fetched, so the page
-can be mailed, archived and opened on a phone. Colours are CSS variables with a light and a dark
-set; the drawings use the same variables (see canvas.py).
+Style (page_style.py) and drawings stand inside the file, there is no script, and nothing is fetched, so
+the page can be mailed, archived, printed and opened on a phone. There a table of more than three columns
+becomes a card a row, each figure beside the name of its column, and a drawing its narrow form.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from dataclasses import dataclass
 from typing import Callable
 
 from harness.report.document import (
@@ -21,41 +22,95 @@ from harness.report.document import (
     Paragraph,
     Table,
 )
+from harness.report.page_style import STYLE
+from harness.report.words import NONE
 
-_MARKS = re.compile(r"\*\*(.+?)\*\*|`([^`]+)`")
+_MARKS = re.compile(r"\*\*(.+?)\*\*|`([^`]+)`|\[([^\[\]]+)\]\(([\w./-]+)\)")
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def inline_html(text: str) -> str:
-    """Escape text and turn its two marks into elements."""
+    """Escape text and turn its three marks into elements."""
     out: list[str] = []
     position = 0
     for mark in _MARKS.finditer(text):
-        out.append(html.escape(text[position : mark.start()], quote=False))
-        strong, code = mark.groups()
+        out.append(_escaped(text[position : mark.start()]))
+        strong, code, label, target = mark.groups()
         if strong is not None:
-            out.append(f"<strong>{html.escape(strong, quote=False)}</strong>")
+            kind = STATUS_CLASS.get(strong)
+            out.append(f'<strong class="s-{kind}">{strong}</strong>' if kind else f"<strong>{_escaped(strong)}</strong>")
+        elif code is not None:
+            out.append(f"<code>{_escaped(code)}</code>")
         else:
-            out.append(f"<code>{html.escape(code, quote=False)}</code>")
+            out.append(f'<a href="{target}">{_escaped(label)}</a>')
         position = mark.end()
-    out.append(html.escape(text[position:], quote=False))
+    out.append(_escaped(text[position:]))
     return "".join(out)
 
 
-def _html_row(tag: str, cells: tuple[str, ...], align: str) -> str:
-    inner = "".join(
-        f'<{tag} class="{"num" if a == "r" else "txt"}">{inline_html(c)}</{tag}>'
-        for c, a in zip(cells, align)
-    )
-    return f"<tr>{inner}</tr>"
+STATUS_CLASS = {"GO": "go", "COMPLETE": "go", "NO-GO": "nogo", "INCONCLUSIVE": "open", "PARTIAL": "open", "VOID": "void"}
+
+_FEWEST_CARD_COLUMNS, _FEWEST_LISTED_CLAUSES = 4, 3
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What stands in one cell of a page's table, as HTML."""
+
+    inner: str
+    kind: str  # txt, num or grp
+
+
+def _plain(cells: tuple[str, ...], align: str) -> list[_Cell]:
+    return [_Cell(inline_html(text), "num" if a == "r" else "txt") for text, a in zip(cells, align)]
+
+
+def _grouped(table: Table, row: tuple[str, ...]) -> list[_Cell]:
+    """The row's cells by group; but for the column that gives a group its title, a column stands with its
+    name less that title, and is left out where the row has no figure for it."""
+    named = dict(zip(table.header, row))
+    cells = []
+    for title, names in table.groups:
+        lines = []
+        for name in names:
+            if name == title:
+                lines.append(f'<div class="main">{inline_html(named[name])}</div>')
+            elif named[name] != NONE:
+                label = name.removeprefix(f"{title} ")
+                lines.append(f'<div class="kv"><span>{_escaped(label)}</span> <b>{inline_html(named[name])}</b></div>')
+        cells.append(_Cell("".join(lines), "grp txt"))
+    return cells
+
+
+def _html_row(cells: list[_Cell], titles: list[str], cards: bool) -> str:
+    inner = []
+    for cell, title in zip(cells, titles):
+        label = f' data-label="{html.escape(title.replace("`", ""))}"' if cards and title else ""
+        inner.append(f'<td class="{cell.kind}"{label}>{cell.inner}</td>')
+    return f"<tr>{''.join(inner)}</tr>"
 
 
 def _html_table(table: Table) -> str:
     caption = f"<caption>{inline_html(table.caption)}</caption>" if table.caption else ""
-    head = _html_row("th", table.header, table.align)
-    body = "\n".join(_html_row("td", row, table.align) for row in table.rows)
-    # The wrapper scrolls, not the page: a wide table must not widen a phone's viewport.
+    if table.groups:
+        titles = [title for title, _ in table.groups]
+        align = "l" * len(titles)
+        rows = [_grouped(table, row) for row in table.rows]
+    else:
+        titles, align = list(table.header), table.align
+        rows = [_plain(row, align) for row in table.rows]
+    cards = len(titles) >= _FEWEST_CARD_COLUMNS
+    head = "".join(
+        f'<th scope="col" class="{"num" if a == "r" else "txt"}">{inline_html(title)}</th>' for title, a in zip(titles, align)
+    )
+    body = "\n".join(_html_row(cells, titles, cards) for cells in rows)
+    look = " ".join(name for name, is_so in (("cards", cards), ("full", bool(table.groups))) if is_so)
+    # The wrapper scrolls, not the page, should a table be wider than a window in spite of all this.
     return (
-        f'<div class="wide"><table>{caption}<thead>{head}</thead>\n'
+        f'<div class="wide"><table class="{look}">{caption}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -64,24 +119,38 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def _contents(document: Document) -> str:
+    """Links to the sections, in a row."""
+    sections = [part.text for part in document.parts if isinstance(part, Heading) and part.level == 2]
+    links = [f'<a href="#{_slug(text)}">{inline_html(text)}</a>' for text in sections]
+    return f'<nav aria-label="contents">{"".join(links)}</nav>\n' if len(links) > 2 else ""
+
+
 def _html_heading(part: Heading) -> str:
     return f'<h{part.level} id="{_slug(part.text)}">{inline_html(part.text)}</h{part.level}>'
 
 
-_STATUS_CLASS = {"GO": "go", "COMPLETE": "go", "NO-GO": "nogo", "INCONCLUSIVE": "open", "VOID": "void"}
-
-
 def _html_callout(part: Callout) -> str:
-    kind = _STATUS_CLASS.get(part.status, "open")
+    kind = STATUS_CLASS.get(part.status, "open")
+    many = len(part.clauses) >= _FEWEST_LISTED_CLAUSES
+    said = _html_bullets(Bullets(part.clauses)) if many else f"<p>{inline_html(part.text)}</p>"
     return (
         f'<div class="verdict {kind}"><span class="status">{html.escape(part.status)}</span>'
-        f"<p>{inline_html(part.text)}</p></div>"
+        f"{said}</div>"
     )
 
 
 def _html_figure(part: Figure) -> str:
+    """Each drawing is an image with a text of its own, for those who hear the page."""
     alt = html.escape(part.alt, quote=True)
-    return f'<figure role="img" aria-label="{alt}">{part.svg}<figcaption>{alt}</figcaption></figure>'
+    caption = f"<figcaption>{inline_html(part.caption)}</figcaption>" if part.caption else ""
+    drawings = [(part.svg, "has-slim" if part.narrow else "alone"), (part.narrow, "slim")]
+    inner = "".join(
+        f'<div class="drawing {kind}"><svg role="img" aria-label="{alt}" {svg.partition("<svg ")[2]}</div>'
+        for svg, kind in drawings
+        if svg
+    )
+    return f"<figure>{inner}{caption}</figure>"
 
 
 def _html_bullets(part: Bullets) -> str:
@@ -98,38 +167,6 @@ _HTML: dict[type, Callable[..., str]] = {
     Figure: _html_figure,
 }
 
-_STYLE = """
-:root{--ink:#1c1f24;--muted:#5b6470;--paper:#ffffff;--panel:#f4f5f7;--line:#d5d9de;
---shade-a:#eceff3;--shade-b:#dde3ea;--go:#00664d;--nogo:#a33c00;--open:#5b4a9e;--void:#555b63;
-color-scheme:light dark}
-@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--muted:#a3abb5;--paper:#14171b;
---panel:#1d2126;--line:#3a414a;--shade-a:#20262d;--shade-b:#2b333c;--go:#3fc39b;--nogo:#ff9a57;
---open:#b7a6f5;--void:#b3bac2}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:64rem;padding:1rem;background:var(--paper);color:var(--ink);
-font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:break-word}
-h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2.2rem;
-border-bottom:1px solid var(--line);padding-bottom:.25rem}h3{font-size:1.02rem}
-.verdict{border-left:.45rem solid;padding:.7rem 1rem;background:var(--panel);border-radius:.25rem}
-.verdict p{margin:.3rem 0 0;color:var(--ink)}.status{font-weight:700;font-size:1.4rem}
-.go{border-color:var(--go)}.go .status{color:var(--go)}
-.nogo{border-color:var(--nogo)}.nogo .status{color:var(--nogo)}
-.open{border-color:var(--open)}.open .status{color:var(--open)}
-.void{border-color:var(--void)}.void .status{color:var(--void)}
-.wide{overflow-x:auto;-webkit-overflow-scrolling:touch;margin:1rem 0}
-table{border-collapse:collapse;font-size:.88rem;min-width:60%}
-caption{text-align:left;font-weight:600;padding:.3rem 0}
-th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-th{background:var(--panel);font-weight:600}.txt{text-align:left}
-.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,monospace;font-size:.86em}
-pre{background:var(--panel);padding:.7rem;overflow-x:auto;border-radius:.25rem}
-figure{margin:1.2rem 0;overflow-x:auto}
-figure svg{width:100%;min-width:34rem;height:auto;display:block}
-figcaption{font-size:.85rem;color:var(--muted);margin-top:.3rem}
-"""
-
-
 def to_html(document: Document) -> str:
     """One file: style and drawings inside, no script, nothing fetched."""
     body = "\n".join(_HTML[type(part)](part) for part in document.parts)
@@ -137,6 +174,6 @@ def to_html(document: Document) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{title}</h1>\n{body}\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{title}</h1>\n{_contents(document)}<main>\n{body}\n</main>\n</body>\n</html>\n"
     )

@@ -1,31 +1,39 @@
 """Keeps a finished run for good, without what is private to the machine it was made on.
 
 A publication is one folder an experiment: `<dest>/<experiment>/`. It holds the newest published run;
-publishing another run first moves what is there to `<dest>/<experiment>/older/<its run id>/`, so
-nothing is ever lost or overwritten. What is published is judged once more from its records first.
-Publishing the same run again is refused unless its bytes would be the same. The raw blocks and memory
-series stay behind: they are large, and `runs.csv` has every figure.
+publishing another run moves what is there to `<dest>/<experiment>/older/<its run id>/`, so nothing is
+ever lost or overwritten. Whenever it is stopped, the old publication or the new one is there, whole. What
+is published is judged once more from its records first. Publishing the same run again is refused unless
+its bytes would be the same. The raw blocks and memory
+series stay behind: they are large, `runs.csv` has every figure and `curves.csv` every curve. From these
+`harness report` makes the report of a publication again, the same as that of its run. The index of all
+publications (index.py) is made anew each time.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
 from harness.errors import UserError
 from harness.model import Verdict
 from harness.report.build import build_report
+from harness.report.curves_file import CURVES
+from harness.report.index import write_index
+from harness.report.kept import FAILED, RUN_ID_FILE
 from harness.report.load import RunData, load_run
 from harness.run.directory import RunDirectory
+from harness.run.store import disk_errors
 
-TEXTS = ("report.md", "report.html", "verdict.json", "manifest.json", "runs.csv")
+TEXTS = ("report.md", "report.html", "verdict.json", "manifest.json", "runs.csv", CURVES)
 OLDER = "older"
-RUN_ID_FILE = "run_id"
 
 # Where distributions put shared files: the same on every machine, and useful to name.
 _SHARED_PLACES = ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "opt", "boot")
@@ -114,6 +122,9 @@ def _stage(data: RunData, into: Path) -> None:
             text = scrub(source.read_text(encoding="utf-8"), project)
             target.write_text(text, encoding="utf-8")
     json.loads((into / "manifest.json").read_text(encoding="utf-8"))  # scrubbing must keep it JSON
+    failed = "".join(json.dumps(run.to_json(), sort_keys=True, ensure_ascii=False) + "\n" for run in data.failed())
+    if failed:
+        (into / FAILED).write_text(scrub(failed, project), encoding="utf-8")
     (into / RUN_ID_FILE).write_text(data.root.resolve().name + "\n", encoding="utf-8")
 
 
@@ -130,15 +141,63 @@ def _published_id(home: Path) -> str | None:
     return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
 
-def _retire(home: Path, run_id: str) -> None:
-    """Move the present publication to older/<run id>."""
-    place = home / OLDER / run_id
+def _with_older(staged: Path, home: Path, run_id: str) -> None:
+    """Puts copies of the present publication and of those before it under `staged`/older."""
+    place = staged / OLDER / run_id
+    if (home / OLDER).exists():
+        shutil.copytree(home / OLDER, staged / OLDER)
     if place.exists():
-        raise UserError(f"{place}: exists already; move it away before publishing again")
-    place.mkdir(parents=True)
-    for entry in sorted(home.iterdir()):
-        if entry.name != OLDER:
-            os.replace(entry, place / entry.name)
+        raise UserError(f"{home / OLDER / run_id}: exists already; move it away before publishing again")
+    shutil.copytree(home, place, ignore=lambda folder, names: [OLDER] if Path(folder) == home else [])
+
+
+def _swap(staged: Path, home: Path, aside: Path) -> None:
+    """Two renames. Between them the old one is whole in `aside`, where `_mend` finds it."""
+    if not home.exists():
+        os.replace(staged, home)
+        return
+    aside.parent.mkdir(exist_ok=True)
+    os.replace(home, aside)
+    try:
+        os.replace(staged, home)
+    except OSError:
+        os.replace(aside, home)
+        raise
+
+
+_STAGE, _ASIDE = ".publish-", "present"
+
+
+@contextmanager
+def _beside(dest: Path) -> Iterator[Path]:
+    """A folder inside the destination, so that the last steps are renames on one file system. It goes away
+    with all in it, unless it holds the one copy of what was set aside and could not be put back."""
+    beside = Path(tempfile.mkdtemp(dir=dest, prefix=_STAGE))
+    try:
+        yield beside
+    finally:
+        if all((dest / old.name).exists() for old in (beside / _ASIDE).glob("*")):
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _mend(dest: Path) -> None:
+    """Clears what a publishing that was stopped left; puts back what it had set aside and not replaced."""
+    for beside in sorted(dest.glob(f"{_STAGE}*")):
+        for old in sorted((beside / _ASIDE).glob("*")):
+            if not (dest / old.name).exists():
+                os.replace(old, dest / old.name)
+        shutil.rmtree(beside)
+
+
+@contextmanager
+def _alone(dest: Path) -> Iterator[None]:
+    """One publishing at a time: a second waits. The kernel ends the lock with its process."""
+    handle = os.open(dest, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def publish(run_dir: Path, dest: Path) -> Path:
@@ -146,14 +205,24 @@ def publish(run_dir: Path, dest: Path) -> Path:
     and a run id that is already there."""
     data = load_run(run_dir)
     check_publishable(data)
-    build_report(data.root)
-    RunDirectory(data.root).write_tables(data.blocks)
-    home = Path(dest) / data.experiment_id
-    home.mkdir(parents=True, exist_ok=True)
-    run_id = data.root.resolve().name
-    # Inside the destination, so that the last step is a rename on one file system.
-    with tempfile.TemporaryDirectory(dir=dest, prefix=".publish-") as beside:
-        staged = Path(beside) / "new"
+    dest = Path(dest)
+    with disk_errors(dest / data.experiment_id):
+        dest.mkdir(parents=True, exist_ok=True)
+        with _alone(dest):
+            with disk_errors(data.root / "report.md"):
+                build_report(data.root)
+            RunDirectory(data.root).write_tables(data.blocks)
+            _mend(dest)
+            home = _placed(data, dest)
+            write_index(dest)
+    return home
+
+
+def _placed(data: RunData, dest: Path) -> Path:
+    """A publication is there whole or not at all, and so is the one that it takes the place of."""
+    home, run_id = dest / data.experiment_id, data.root.resolve().name
+    with _beside(dest) as beside:
+        staged = beside / "new"
         staged.mkdir()
         _stage(data, staged)
         present = _published_id(home)
@@ -162,7 +231,6 @@ def publish(run_dir: Path, dest: Path) -> Path:
                 return home
             raise UserError(f"{home}: run {run_id} is published already and would change; it is kept")
         if present is not None:
-            _retire(home, present)
-        for entry in sorted(staged.iterdir()):
-            os.replace(entry, home / entry.name)
+            _with_older(staged, home, present)
+        _swap(staged, home, beside / _ASIDE / home.name)
     return home

@@ -9,7 +9,7 @@ from typing import Iterable, Optional
 from harness.model import AA, AaVerdict, GateVerdict, RunRecord, Verdict
 from harness.report import words
 from harness.report.document import Bullets, Callout, Code, Heading, Paragraph, Part, Table
-from harness.report.headline import beside, is_ratio, why
+from harness.report.headline import beside, clauses, is_ratio, why
 from harness.report.load import RunData, experiment_value
 
 _KINDS = {"target": "target", "guard": "guard", "same": "equal", "absolute": "absolute"}
@@ -21,7 +21,7 @@ def headline(data: RunData) -> list[Part]:
     if data.verdict is None:
         parts.append(Callout("UNFINISHED", "This run is not complete; it has no verdict yet."))
     else:
-        parts.append(Callout(data.verdict.status.value, why(data.verdict)))
+        parts.append(Callout(data.verdict.status.value, why(data.verdict), tuple(clauses(data.verdict))))
         if more := beside(data.verdict):
             parts.append(Bullets(tuple(f"**Mind:** {line}" for line in more)))
     if question:
@@ -96,6 +96,14 @@ def gate_cells(gate: GateVerdict) -> dict[str, str]:
 
 
 _GATE_TEXT_COLUMNS = ("gate", "verdict", "arms", "rule")
+_GATE_GROUPS = (
+    ("gate", ("gate", "arms")),
+    ("verdict", ("verdict", "blocks still needed")),
+    ("estimate", ("estimate", "interval", "change")),
+    ("rule", ("rule", "bound")),
+    ("median", ("median base", "median treat")),
+    ("how sure", ("n", "confidence", "noise floor", "MDE")),
+)
 
 
 def gates(data: RunData) -> list[Part]:
@@ -108,7 +116,7 @@ def gates(data: RunData) -> list[Part]:
     align = "".join("l" if name in _GATE_TEXT_COLUMNS else "r" for name in header)
     parts: list[Part] = [
         Heading(2, "Gates"),
-        Table(header, tuple(tuple(row.values()) for row in rows), align),
+        Table(header, tuple(tuple(row.values()) for row in rows), align, groups=_GATE_GROUPS),
     ]
     notes = [f"{words.lane_metric_words(g.metric)}: {g.note}" for g in data.verdict.gates if g.note]
     return parts + ([Bullets(tuple(notes))] if notes else [])

@@ -40,16 +40,15 @@ class Span:
 
 @dataclass(frozen=True)
 class ArmCurves:
-    """`x` is on the common axis; one row of `rss_mib` a run."""
+    """What `runs` runs kept, place by place on the common axis `x`, in MiB: the middle, and the least and
+    the most of any run."""
 
     arm: str
+    runs: int
     x: Array
-    rss_mib: Array
-
-    @property
-    def median(self) -> Array:
-        middle: Array = np.median(self.rss_mib, axis=0)
-        return middle
+    median: Array
+    low: Array
+    high: Array
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _usable(data: RunData, workload: str) -> list[RunRecord]:
     ]
 
 
-def _layout(keys: tuple[PhaseKey, ...], seconds: Array) -> tuple[Span, ...]:
+def layout(keys: tuple[PhaseKey, ...], seconds: Array) -> tuple[Span, ...]:
     """Phase widths: duration's share, floored, on an axis from 0 to 1."""
     total = float(seconds.sum()) or 1.0
     floor = _LEAST_SHARE / len(keys)
@@ -126,6 +125,23 @@ def _layout(keys: tuple[PhaseKey, ...], seconds: Array) -> tuple[Span, ...]:
     )
 
 
+def axis_of(spans: tuple[Span, ...]) -> Array:
+    """The places of all phases on the common axis."""
+    return np.concatenate([np.linspace(s.start, s.end, POINTS_PER_PHASE) for s in spans])
+
+
+def clock_of(spans: tuple[Span, ...]) -> Array:
+    """Seconds since the first phase began at every place, by the phases' median durations."""
+    ends = np.cumsum([span.seconds for span in spans])
+    return np.concatenate([np.linspace(e - s.seconds, e, POINTS_PER_PHASE) for s, e in zip(spans, ends)])
+
+
+def _arm_curves(arm: str, x: Array, rows: Array) -> ArmCurves:
+    """To a KiB: what curves.csv holds is what is drawn."""
+    middle, low, high = (np.round(f(rows, axis=0), 3) for f in (np.median, np.min, np.max))
+    return ArmCurves(arm, len(rows), x, middle, low, high)
+
+
 def lane_curves(data: RunData, workload: str) -> Optional[LaneCurves]:
     """The aligned curves of one lane; None when no run has a series."""
     records = _usable(data, workload)
@@ -135,11 +151,11 @@ def lane_curves(data: RunData, workload: str) -> Optional[LaneCurves]:
         return None
     keys, _ = Counter(run.keys for run in runs).most_common(1)[0]
     alike = [run for run in runs if run.keys == keys]
-    spans = _layout(keys, np.median([run.seconds for run in alike], axis=0))
-    x = np.concatenate([np.linspace(s.start, s.end, POINTS_PER_PHASE) for s in spans])
+    spans = layout(keys, np.round(np.median([run.seconds for run in alike], axis=0), 6))
+    x = axis_of(spans)
     curves = []
     for arm in data.arms():
         rows = [np.concatenate(run.pieces) for run in alike if run.arm == arm]
         if rows:
-            curves.append(ArmCurves(arm, x, np.vstack(rows)))
+            curves.append(_arm_curves(arm, x, np.vstack(rows)))
     return LaneCurves(workload, spans, tuple(curves), len(records) - len(alike))

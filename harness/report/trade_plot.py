@@ -58,8 +58,16 @@ def find_trade(data: RunData) -> Optional[Trade]:
     return Trade(speed, memory, points) if len(points) >= _FEWEST_POINTS else None
 
 
-def draw(trade: Trade, order: list[str], describe: Callable[[str], str]) -> Figure:
-    figure = canvas.new_figure(8.0, 4.4)
+def alt_of(trade: Trade, describe: Callable[[str], str]) -> str:
+    said = "; ".join(
+        f"{describe(p.arm)}: {words.quantity(trade.speed, p.speed)}, {words.quantity(trade.memory, p.memory_kb)}"
+        for p in trade.points
+    )
+    return f"Speed against idle memory, one point an arm. {said}."
+
+
+def draw(trade: Trade, order: list[str], describe: Callable[[str], str], narrow: bool) -> Figure:
+    figure = canvas.sized(narrow, 4.6)
     axes = figure.add_subplot()
     for point in trade.points:
         look = canvas.arm_look(order.index(point.arm))
@@ -73,11 +81,14 @@ def draw(trade: Trade, order: list[str], describe: Callable[[str], str]) -> Figu
             label=describe(point.arm),
         )
     axes.set_yscale("log")
+    bottom, top = (choose(point.memory_kb for point in trade.points) for choose in (min, max))
+    axes.margins(x=0.06, y=0.15)
     axes.set_xlim(left=0)
-    axes.margins(y=0.15)
     axes.grid(linewidth=0.6, which="major")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlabel(f"{words.lane_metric_words(trade.speed)}, million operations/s (more is better)")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if top < 3 * bottom else "")  # else the major ones do
+    between = "\n" if narrow else " "
+    axes.set_xlabel(f"{words.lane_metric_words(trade.speed)},{between}million operations/s (more is better)")
     axes.set_ylabel(f"{words.lane_metric_words(trade.memory)},\nMiB, log scale (less is better)")
-    canvas.legend_below(axes, 0.2)
+    canvas.legend_below(axes, 0.26 if narrow else 0.17, narrow)
     return figure

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 from harness import cli, last_resort
+from harness.cli import entry, lists
 from harness.errors import EXIT_STATUSES, UserError, failed
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,7 +36,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Callable[[
     before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def run(handler: Callable[[Any], Any]) -> int:
-        monkeypatch.setattr(cli, "_list", handler)
+        monkeypatch.setattr(lists, "_list", handler)
         try:
             return cli.main(["list"])
         finally:
@@ -109,7 +110,7 @@ def test_interrupted_again_while_it_is_told(lab: Any, monkeypatch: pytest.Monkey
     def impatient(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "print", impatient, raising=False)
+    monkeypatch.setattr(entry, "print", impatient, raising=False)
     assert lab(raising(UserError("x"))) == 130
 
 

@@ -44,7 +44,7 @@ def test_tools_work_from_any_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "plan", "judge", "report", "publish", "doctor", "truth", "schema", "list", "table", "gate", "compare", "history"],
+    ["", "run", "plan", "judge", "report", "publish", "index", "doctor", "truth", "schema", "list", "table", "gate", "compare", "history"],
 )
 def test_every_command_has_help_with_the_exit_statuses(command: str) -> None:
     done = call("/usr/bin/python3", "-m", "harness", *command.split(), "--help")
@@ -110,6 +110,14 @@ def test_setup_check_installs_nothing(box: Box) -> None:
     done = box.setup("--check")
     assert done.returncode == 5 and "gone" in done.stderr
     assert "apt-get" not in box.calls()
+
+
+def test_setup_installs_a_browser_only_when_asked(box: Box) -> None:
+    assert "chromium" not in box.setup("--check").stderr
+    done = box.setup("--check", "--browser")
+    assert done.returncode == 5 and "chromium" in done.stderr and "gone" in done.stderr
+    box.program("dpkg-query", "echo 'here installed'; echo 'gone installed'; echo 'newer installed'; echo 'chromium installed'")
+    assert box.setup("--browser").returncode == 0
 
 
 def test_setup_elsewhere_prints_the_list_and_stops(box: Box) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
 
-from harness.report import build_report
+from harness.model import Verdict
+from harness.report import build_report, publication
 from harness.report.tests.synthetic import Options, make_run
 
 MakeRun = Callable[..., Path]
@@ -29,3 +31,21 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_run(tmp_path_factory.mktemp("go"))
     build_report(root)
     return root
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    """A place for publications."""
+    place = tmp_path / "results" / "published"
+    place.mkdir(parents=True)
+    return place
+
+
+@pytest.fixture
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishing does not judge again: it believes the verdict that is there."""
+
+    def stored(run_dir: Path) -> Verdict:
+        return Verdict.from_json(json.loads((run_dir / "verdict.json").read_text()))
+
+    monkeypatch.setattr(publication, "judge_records", stored)

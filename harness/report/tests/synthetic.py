@@ -168,6 +168,7 @@ def _manifest(options: Options) -> dict[str, Any]:
     on = {"HZ3_S62_RETIRE": 1, "HZ3_S62_PURGE": 1}
     return {
         "schema": 1,
+        "quick": True,
         "experiment": _experiment(options),
         "experiment_text": "id: s62\nworkloads:\n  small: {}\n  idle: {}\n",
         "arms": {

@@ -8,31 +8,20 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.model import Verdict
-from harness.report import publication, publish
+from harness.model import Failure, FailureKind
+from harness.report import build_report, publish
+from harness.report.load import load_run
 from harness.report.publication import scrub
 from harness.report.tests.conftest import MakeRun
 from harness.report.tests.synthetic import Options
 from harness.report.tests.test_report import tree
+from harness.run.attempts import ATTEMPTS, AttemptLog
 
 FIRST, SECOND = "20260109T000000Z-quick", "20260110T000000Z-quick"
 
 
-@pytest.fixture(autouse=True)
-def synthetic_verdicts_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runs of these tests have invented verdicts; harness/tests/test_answer.py publishes judged ones."""
-
-    def stored(run_dir: Path) -> Verdict:
-        return Verdict.from_json(json.loads((run_dir / "verdict.json").read_text()))
-
-    monkeypatch.setattr(publication, "judge_records", stored)
-
-
-@pytest.fixture
-def dest(tmp_path: Path) -> Path:
-    place = tmp_path / "results" / "published"
-    place.mkdir(parents=True)
-    return place
+# The runs of these tests have invented verdicts; harness/tests/test_answer.py publishes judged ones.
+pytestmark = pytest.mark.usefixtures("believed")
 
 
 def test_a_publication_has_report_verdict_manifest_table_and_plots(run_dir: MakeRun, dest: Path) -> None:
@@ -49,7 +38,7 @@ def test_every_image_of_the_published_report_is_there(run_dir: MakeRun, dest: Pa
     home = publish(run_dir(), dest)
     text = (home / "report.md").read_text(encoding="utf-8")
     paths = [line.rsplit("](", 1)[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
-    assert len(paths) == 4 and all((home / path).is_file() for path in paths)
+    assert len(paths) == 5 and all((home / path).is_file() for path in paths)
 
 
 def test_an_unfinished_run_is_refused_and_leaves_nothing(run_dir: MakeRun, dest: Path) -> None:
@@ -135,3 +124,29 @@ def test_no_private_path_of_the_machine_is_published(run_dir: MakeRun, dest: Pat
 )
 def test_scrubbing_leaves_what_is_no_private_path(text: str) -> None:
     assert scrub(text, Path("/srv/project")) == text
+
+
+def test_the_report_of_a_publication_is_that_of_its_run(run_dir: MakeRun, dest: Path) -> None:
+    """Also the page: a later harness can make published reports anew without the run."""
+    root = run_dir()
+    failed = load_run(root).runs[0]
+    failed.failure = Failure(FailureKind.SIGNAL, "it was ended by signal 11", "last words")
+    AttemptLog(root / ATTEMPTS).append(failed)
+    home = publish(root, dest)
+    before = tree(home)
+    assert "it was ended by signal 11" in before["report.md"].decode() and "failed.jsonl" in before
+    for name in [*(home / "plots").iterdir(), home / "report.md", home / "report.html"]:
+        name.unlink()
+    build_report(home)
+    assert tree(home) == before
+
+
+def test_a_publication_without_curves_keeps_the_drawing_it_has(run_dir: MakeRun, dest: Path) -> None:
+    home = publish(run_dir(), dest)
+    drawing = (home / "plots" / "memory-idle.svg").read_bytes()
+    (home / "curves.csv").unlink()
+    build_report(home)
+    assert (home / "plots" / "memory-idle.svg").read_bytes() == drawing
+    text = (home / "report.md").read_text(encoding="utf-8")
+    assert "![Memory over time in lane idle, phases aligned](plots/memory-idle.svg)" in text
+    assert 'id="memory-idle-' in (home / "report.html").read_text(encoding="utf-8")

@@ -79,7 +79,7 @@ def test_a_run_with_other_phases_is_left_out_and_counted(tmp_path: Path) -> None
     odd = series([(0, 500, "burst", 1), (10, 500, "burst", 1)])
     lane = lane_curves(data_of(tmp_path, two_phases(100), two_phases(100), odd), "idle")
     assert lane is not None and lane.left_out == 1
-    assert lane.arms[0].rss_mib.max() == 100
+    assert lane.arms[0].high.max() == 100
 
 
 def test_a_workload_without_marks_is_one_span(tmp_path: Path) -> None:

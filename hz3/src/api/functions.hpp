@@ -116,6 +116,7 @@ namespace detail {
     const auto attempt = [&] {
       const KeepErrno keep;
       tick_if_attached();
+      on_growth();
       return resize_large(block, p, bytes);
     };
     void* resized = attempt();
@@ -133,10 +134,6 @@ inline bool stays(std::size_t bytes, std::uint32_t c) {
   return bytes <= room && (bytes > room / 2 || room <= 64);
 }
 
-}  // namespace detail
-
-namespace detail {
-
 [[gnu::noinline]] inline void* reallocate_guarded(void* p, std::size_t size) {
   const std::size_t old = g_guarded.check(p);
   return g_guarded.resize(p, size) ? p : reallocate_by_copy(p, old, size);
@@ -152,9 +149,9 @@ inline void* reallocate(void* p, std::size_t size) {
     return nullptr;
   }
   if (const std::uint32_t c = class_of_pointer(p); c != 0) {
-    if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c].blocks);
+    if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c]);
     std::size_t old = kSizeClasses[c].size;
-    if constexpr (kChecksBlocks) old = check_block(p, c, t_cache->bins[c].blocks);
+    if constexpr (kChecksBlocks) old = check_block(p, c, t_cache->bins[c]);
     if (detail::stays(with_record(size), c)) return seal(p, size);
     return detail::reallocate_by_copy(p, old, size);
   }
@@ -184,15 +181,16 @@ inline bool expand(void* p, std::size_t size) {
   if (p == nullptr || size > kSizeLimit) return false;
   const std::size_t bytes = with_record(size);
   if (const std::uint32_t c = class_of_pointer(p); c != 0) {
-    if constexpr (kChecksBlocks) check_block(p, c, t_cache->bins[c].blocks);
+    if constexpr (kChecksBlocks) check_block(p, c, t_cache->bins[c]);
     return bytes <= kSizeClasses[c].size && seal(p, size) != nullptr;
   }
   if (is_guarded(p)) return g_guarded.resize(p, size);
   const LargeBlock large = find_large(p);
   if (large.head == nullptr) return false;
   if constexpr (kHasCanary) size_of_large(large, p);
-  return bytes > largest_run() && resize_large_in_place(large, p, bytes) &&
-         seal(p, size) != nullptr;
+  if (bytes <= largest_run()) return false;
+  on_growth();
+  return resize_large_in_place(large, p, bytes) && seal(p, size) != nullptr;
 }
 
 }  // namespace hz3

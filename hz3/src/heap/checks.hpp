@@ -40,8 +40,8 @@ inline void check_start(void* p, std::uint32_t c) {
 }  // namespace detail
 
 // The size of the live block p of class c; stops the program if it is none. `bin` is the caller's
-// list of free blocks of that class.
-inline std::size_t check_block(void* p, std::uint32_t c, void* bin) {
+// bin of that class.
+inline std::size_t check_block(void* p, std::uint32_t c, const Bin& bin) {
   detail::check_start(p, c);
   if (is_marked_free(p)) [[unlikely]]
     stop_double_free(p, c, bin);

@@ -6,6 +6,9 @@
 // place while its span lasts or the slots behind it are free; otherwise its pages move to a larger
 // span, without being copied as long as few spans are moved ones (span.hpp).
 //
+// Invariant: the footprint counts a block, live or cached, by the size in its head; a span without
+// a block has size 0 there.
+//
 // Invariant: a pointer is a live large block exactly if it is the address that its span's head slot
 // implies; anything else inside a span is refused. Thread-safe; slots are guarded by the arenas'
 // lock.
@@ -14,6 +17,7 @@
 #include <cstring>
 
 #include "heap/large_cache.hpp"
+#include "heap/points.hpp"
 
 namespace hz3 {
 
@@ -63,12 +67,29 @@ inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::
   return {{range.arena, range.first, range.slots}, range.dirty};
 }
 
+// From the large cache; what it held is no longer counted.
+inline FreshSpan take_cached_span(std::size_t slots, std::size_t alignment) {
+  if (alignment > kSegmentSize) return {};
+  const Span cached = g_large_cache.take(slots);
+  if (cached.arena == nullptr) return {};
+  shrink_footprint(footprint_of(cached.head()));
+  __atomic_store_n(&cached.head().size, std::size_t{0}, __ATOMIC_RELAXED);
+  return {cached, true};
+}
+
+// A span for a block of `bytes`, which are counted; span.arena is nullptr when there is no room or
+// the limit forbids it, and then nothing is.
 inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
-  if (alignment <= kSegmentSize) {
-    const Span cached = g_large_cache.take(slots);
-    if (cached.arena != nullptr) return {cached, true};
+  FreshSpan fresh = take_cached_span(slots, alignment);
+  const bool cached = fresh.span.arena != nullptr;
+  if (!grow_footprint(pages_up(bytes))) {
+    if (cached) release_span(fresh.span);
+    return {};
   }
-  return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
+  if (cached) return fresh;
+  fresh = take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
+  if (fresh.span.arena == nullptr) shrink_footprint(pages_up(bytes));
+  return fresh;
 }
 
 inline void* make_block(const Span& span, std::size_t size) {
@@ -81,8 +102,8 @@ inline void* make_block(const Span& span, std::size_t size) {
 // Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if
 // `zeroed` is asked for. nullptr when there is no more. `size` may be as small as one byte.
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
-  const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
-  const detail::FreshSpan fresh = detail::take_span(slots, alignment, size == 0 ? 1 : size);
+  if (size == 0) size = 1;
+  const detail::FreshSpan fresh = detail::take_span(detail::slots_for(size), alignment, size);
   if (fresh.span.arena == nullptr) return nullptr;
   void* p = detail::make_block(fresh.span, size);
   return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
@@ -94,6 +115,8 @@ inline void free_large(const LargeBlock& block) {
   // Claimed addresses are scarce: others may need them at once.
   if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
     release_span(block.span());
+  else
+    on_large_freed(block.usable());
 }
 
 namespace detail {
@@ -128,6 +151,7 @@ inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_
     case os::Moved::kTargetLost:
       return nullptr;
   }
+  add_footprint(pages_up(size));  // of which the old block's part is about to go
   void* moved = make_block(fresh.span, size);
   release_span(block.span());
   return moved;
@@ -160,20 +184,16 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
   return p;
 }
 
-}  // namespace detail
-
-// Changes the size of a large block to `size` (above what runs serve) where it lies; false, with
-// the block unchanged, when there is no room.
-inline bool resize_large_in_place(const LargeBlock& block, void* p, std::size_t size) {
-  const std::size_t slots = detail::slots_for(size);
+inline bool try_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t slots = slots_for(size);
   const std::size_t had = block.head->slots;
   if (is_claimed(*block.head)) {
     if (!resize_claim(block.slot, had, slots, size)) return false;
-    detail::make_block({block.arena, block.slot, slots}, size);
+    make_block({block.arena, block.slot, slots}, size);
     return true;
   }
   if (slots <= had) {
-    detail::resize_in_span(block, p, size);
+    resize_in_span(block, p, size);
     return true;
   }
   if (block.head->moved || !extend_slots(*block.arena, block.slot + had, slots - had)) return false;
@@ -181,13 +201,43 @@ inline bool resize_large_in_place(const LargeBlock& block, void* p, std::size_t 
   return true;
 }
 
+// Where the block lies. What it grows by is counted before, what it shrinks by here.
+inline bool resize_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t before = block.usable();
+  const std::size_t after = pages_up(size);
+  if (!try_in_place(block, p, size)) return false;
+  if (after < before) shrink_footprint(before - after);
+  return true;
+}
+
+// What the footprint grows by when the block gets this size.
+inline std::size_t growth_to(const LargeBlock& block, std::size_t size) {
+  const std::size_t before = block.usable();
+  const std::size_t after = pages_up(size);
+  return after > before ? after - before : 0;
+}
+
+}  // namespace detail
+
+// Changes the size of a large block to `size` (above what runs serve) where it lies; false, with
+// the block unchanged, when there is no room or the limit forbids it.
+inline bool resize_large_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t more = detail::growth_to(block, size);
+  if (!grow_footprint(more)) return false;
+  if (detail::resize_in_place(block, p, size)) return true;
+  shrink_footprint(more);
+  return false;
+}
+
 // The same wherever there is room; returns its new address or nullptr, with the block unchanged,
-// when there is none.
+// when there is none or the limit forbids it.
 inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
-  if (resize_large_in_place(block, p, size)) return p;
+  const std::size_t more = detail::growth_to(block, size);
+  if (!grow_footprint(more)) return nullptr;
+  if (detail::resize_in_place(block, p, size)) return p;
   const std::size_t slots = detail::slots_for(size);
-  if (is_claimed(*block.head)) return detail::grow_by_copy(block, slots, size);
   void* moved = detail::grow_by_move(block, slots, size);
+  shrink_footprint(more);  // the new block is counted whole, where there is one
   return moved != nullptr ? moved : detail::grow_by_copy(block, slots, size);
 }
 

@@ -32,7 +32,7 @@ class LargeCache {
           set_kind(span.head(), SlotKind::kLargeCached);
           entries_[count_] = {span, bytes, now_ms};
           set_count(count_ + 1);
-          bytes_ += bytes;
+          set_bytes(bytes_ + bytes);
           return true;
         }
         oldest = remove(0);
@@ -73,6 +73,31 @@ class LargeCache {
     return any;
   }
 
+  // Returns the oldest spans until at most `bytes` may be resident, or `most` bytes went; how many
+  // went.
+  std::uint64_t release_down_to(std::uint64_t bytes, std::uint64_t most) {
+    std::uint64_t gone = 0;
+    for (std::uint32_t i = 0; i < kEntries && gone < most; ++i) {
+      Span oldest;
+      {
+        os::LockGuard guard(lock_);
+        if (bytes_ <= bytes) break;
+        gone += entries_[0].bytes;
+        oldest = remove(0);
+      }
+      release_span(oldest);
+    }
+    return gone;
+  }
+
+  // That may be resident, as a hint.
+  std::uint64_t bytes() const { return __atomic_load_n(&bytes_, __ATOMIC_RELAXED); }
+
+  bool is_empty() {
+    os::LockGuard guard(lock_);
+    return count_ == 0;
+  }
+
   os::Lock& lock() { return lock_; }
 
   // In a forked child: forgets every span if a dead thread may have left the list half changed.
@@ -80,7 +105,7 @@ class LargeCache {
   bool repair_child() {
     if (!lock_.reset()) return false;
     __atomic_store_n(&count_, 0u, __ATOMIC_RELAXED);
-    bytes_ = 0;
+    set_bytes(0);
     return true;
   }
 
@@ -94,9 +119,11 @@ class LargeCache {
 
   void set_count(std::uint32_t count) { __atomic_store_n(&count_, count, __ATOMIC_RELAXED); }
 
+  void set_bytes(std::uint64_t bytes) { __atomic_store_n(&bytes_, bytes, __ATOMIC_RELAXED); }
+
   Span remove(std::uint32_t index) {
     const Span span = entries_[index].span;
-    bytes_ -= entries_[index].bytes;
+    set_bytes(bytes_ - entries_[index].bytes);
     for (std::uint32_t i = index + 1; i < count_; ++i) entries_[i - 1] = entries_[i];
     set_count(count_ - 1);
     return span;
@@ -104,7 +131,7 @@ class LargeCache {
 
   os::Lock lock_;
   std::uint32_t count_ = 0;
-  std::size_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;
   Entry entries_[kEntries] = {};  // oldest first
 };
 

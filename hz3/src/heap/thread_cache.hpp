@@ -13,11 +13,42 @@
 #pragma once
 
 #include "heap/bin.hpp"
+#include "heap/bin_places.hpp"
 #include "heap/points.hpp"
 #include "policy/box_state.hpp"
 #include "remote/store.hpp"
 
 namespace hz3 {
+
+// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
+// all.
+constexpr std::uint32_t largest_limit(std::uint32_t c) {
+  const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
+  const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
+  return by_bytes < by_count ? by_bytes : by_count;
+}
+
+constexpr std::uint32_t smallest_limit(std::uint32_t c) {
+  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
+  const std::uint32_t most = largest_limit(c);
+  return few < most ? few : most;
+}
+
+namespace detail {
+
+// Where each bin's places begin in BinPlaces::first: its smallest limit of them.
+struct FirstPlaces {
+  std::uint16_t at[kClasses + 1];
+};
+constexpr FirstPlaces make_first_places() {
+  FirstPlaces places{};
+  for (std::uint32_t c = 1; c < kClasses; ++c)
+    places.at[c + 1] = static_cast<std::uint16_t>(places.at[c] + smallest_limit(c));
+  return places;
+}
+inline constexpr FirstPlaces kFirstPlaces = make_first_places();
+
+}  // namespace detail
 
 struct ThreadCache {
   Bin bins[kClasses];
@@ -33,6 +64,7 @@ struct ThreadCache {
   std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
   bool in_epoch;               // guards against a policy starting itself again
   bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
+  [[no_unique_address]] BinPlaces<flag::S314_ARRAY_BINS, detail::kFirstPlaces.at[kClasses]> places;
   BoxState boxes;
 };
 
@@ -45,20 +77,6 @@ inline constinit thread_local ThreadCache* t_cache [[gnu::tls_model("initial-exe
 
 inline bool is_real(const ThreadCache* cache) {
   return cache != &kUnsetCache && cache != &kEndedCache;
-}
-
-// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
-// all.
-constexpr std::uint32_t largest_limit(std::uint32_t c) {
-  const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
-  const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
-  return by_bytes < by_count ? by_bytes : by_count;
-}
-
-constexpr std::uint32_t smallest_limit(std::uint32_t c) {
-  const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
-  const std::uint32_t most = largest_limit(c);
-  return few < most ? few : most;
 }
 
 // Blocks that a bin asks for when it begins: a thread that needs one should not keep many.
@@ -81,6 +99,58 @@ constexpr Limits make_limits() {
   return limits;
 }
 inline constexpr Limits kLimits = make_limits();
+
+}  // namespace detail
+
+namespace detail {
+
+// Gives a bin an array of 2^log places, 0: those in the cache itself. The bin must fit.
+template <typename Cache>
+bool move_bin(Cache& cache, std::uint32_t c, std::uint32_t log) {
+  void** const to = log == 0 ? cache.places.first + kFirstPlaces.at[c] : cache.places.allocate(log);
+  if (to == nullptr) return false;
+  auto& bin = cache.bins[c];
+  const std::uint32_t n = count_of(bin);
+  void** const from = bin.blocks;
+  std::memcpy(to, from, n * sizeof(void*));
+  bin.blocks = to;
+  const std::uint32_t old = cache.places.log[c];
+  cache.places.log[c] = static_cast<std::uint8_t>(log);
+  if (old != 0) cache.places.release(from, old);
+  return true;
+}
+
+// Places for a bin that may hold `limit` blocks: the smallest array, but not a little smaller one.
+template <typename Cache>
+bool fit_places(Cache& cache, std::uint32_t c, std::uint32_t limit) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    const std::uint32_t log = cache.places.log[c];
+    const auto wanted =
+        limit <= smallest_limit(c) ? 0u : static_cast<std::uint32_t>(std::bit_width(limit - 1));
+    const bool fits = log != 0 ? limit <= 1u << log : wanted == 0;
+    if (fits && (log == wanted || (wanted != 0 && wanted + 2 > log))) return true;
+    return move_bin(cache, c, wanted) || fits;
+  }
+  return true;
+}
+
+template <typename Cache>
+void begin_places(Cache& cache) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    for (std::uint32_t c = 1; c < kClasses; ++c)
+      cache.bins[c].blocks = cache.places.first + kFirstPlaces.at[c];
+  }
+}
+
+// The bins must be empty.
+template <typename Cache>
+void end_places(Cache& cache) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    for (std::uint32_t c = 1; c < kClasses; ++c) {
+      if (cache.places.log[c] != 0) move_bin(cache, c, 0);
+    }
+  }
+}
 
 }  // namespace detail
 
@@ -112,9 +182,9 @@ inline void shrink_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit)
   if (limit >= bin.limit) return;
   const std::uint32_t held = count_of(bin);
   if (held > limit) flush_bin(cache, c, held - limit);
-  bin.room -= bin.limit - limit;
   cache.budget += static_cast<std::uint64_t>(bin.limit - limit) * kSizeClasses[c].size;
-  bin.limit = limit;
+  set_limit(bin, limit);
+  detail::fit_places(cache, c, limit);
 }
 
 namespace detail {
@@ -145,9 +215,9 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   if (cache.budget < bytes) on_budget_short(cache);
   if (cache.budget < bytes) detail::steal_budget(cache, c, bytes);
   if (cache.budget < bytes) return false;
+  if (!detail::fit_places(cache, c, bin.limit + more)) return false;
   cache.budget -= bytes;
-  bin.limit += more;
-  bin.room += more;
+  set_limit(bin, bin.limit + more);
   return true;
 }
 
@@ -161,7 +231,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   if (flag::S320_EARNED_BUDGET && first) wanted = first_wish(c) < wanted ? first_wish(c) : wanted;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
     wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
-  const std::uint32_t most = bin.room + 1 < Batch::kMost ? bin.room + 1 : Batch::kMost;
+  const std::uint32_t most = room_of(bin) + 1 < Batch::kMost ? room_of(bin) + 1 : Batch::kMost;
   Batch batch = g_store.take(*cache.home, c, {wanted, most});
   if (batch.empty()) return nullptr;
   count_taken(cache, c, static_cast<std::int32_t>(batch.count()));
@@ -173,7 +243,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
 // Gives a block straight to the run it came from.
 inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block) {
   count_taken(cache, c, -1);
-  give_back(Batch::of_one(block));
+  give_back(batch_of_one(block));
 }
 
 // Lowers the limit of a full bin, leaves it half full, and puts a block there if there is room.
@@ -184,7 +254,7 @@ inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block)
   const std::int32_t before = cache.taken[c];
   shrink_bin(cache, c, limit);
   flush_bin(cache, c, (count_of(bin) + 1) / 2);
-  if (bin.room == 0)
+  if (is_full(bin))
     give_back_uncached(cache, c, block);
   else
     push(bin, block);

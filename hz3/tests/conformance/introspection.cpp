@@ -63,7 +63,8 @@ void check_trim_keeps_live_blocks() {
   CHECK(released == (fell_kb > 0 ? 1 : 0) || (fell_kb > -64 && fell_kb < 64),
         "malloc_trim returned %d, and %ld KiB went back", released, fell_kb);
   const int again = malloc_trim(0);
-  CHECK(again == 0, "malloc_trim with nothing left to give returned %d", again);
+  // glibc purges the pages inside its free blocks anew at every call, and says that it did.
+  CHECK(again == 0 || !g_strict, "malloc_trim with nothing left to give returned %d", again);
   for (size_t i = 1; i < kCount; i += 2) {
     CHECK(!verify(blocks[i], 200 + i * 13, Pattern{i, false}).found,
           "malloc_trim changed the live block %p", blocks[i]);

@@ -5,6 +5,7 @@
 //   fail_alloc        reports failed allocations
 //   crash ARM FILE    ends itself with SIGSEGV in every third run of the arm (a00 is base, a01 treat),
 //                     counted in FILE, which is begun at 0
+//   kill ARM FILE     the same with SIGKILL
 //   damage ARM        says that a live object was changed, as the programs of workloads/ do
 //   hang ARM          never ends
 #include <dlfcn.h>
@@ -57,6 +58,7 @@ void misbehave(const char* what, int argc, char** argv) {
     std::fprintf(stderr, "fake_load: about to crash\n");
     std::raise(SIGSEGV);
   }
+  if (std::strcmp(what, "kill") == 0 && every_third(argv[3])) std::raise(SIGKILL);
   if (std::strcmp(what, "damage") == 0) {
     dprintf(result_fd(), "{\"damaged\": 1}\n");
     std::exit(1);

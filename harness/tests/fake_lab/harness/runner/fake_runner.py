@@ -5,8 +5,8 @@ Accidents on demand, through the lane's environment:
   FAKE_UNMAPPED=1          says that the library was not mapped
   FAKE_HIT=FILE            counts FILE's number down; at 0 it sends the signal named in its second line
                            to the harness that started it, and waits for its own end
-  FAKE_RUNNER=crash|garble ends without a line, or with nonsense
-  FAKE_FAULT=FILE          does the former while FILE exists, and removes it
+  FAKE_RUNNER=crash|garble|killed  ends without a line, with nonsense, or by SIGKILL
+  FAKE_FAULT=FILE          does the first while FILE exists, and removes it; the last if FILE says SIGKILL
 """
 
 import json
@@ -39,8 +39,14 @@ def main() -> int:
     if "FAKE_HIT" in env:
         countdown(env["FAKE_HIT"])
     if "FAKE_FAULT" in env and os.path.exists(env["FAKE_FAULT"]):
+        with open(env["FAKE_FAULT"], encoding="ascii") as stream:
+            killed = stream.read() == "SIGKILL"
         os.unlink(env["FAKE_FAULT"])
+        if killed:
+            os.kill(os.getpid(), signal.SIGKILL)
         return 5
+    if env.get("FAKE_RUNNER") == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if env.get("FAKE_RUNNER") == "crash":
         print("fake runner: out of luck", file=sys.stderr)
         return 5
