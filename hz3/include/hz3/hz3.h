@@ -25,6 +25,14 @@ void* hz3_realloc(void* p, size_t size);
 void* hz3_aligned_alloc(size_t alignment, size_t size);
 size_t hz3_usable_size(void* p);
 
+/* The usable size that a block of `size` bytes would have: what hz3_usable_size says of
+ * hz3_malloc(size). 0 if there is no such block. */
+size_t hz3_good_size(size_t size);
+
+/* Makes the block p hold `size` bytes where it lies, larger or smaller; returns p, or NULL with the
+ * block unchanged if that cannot be. errno is kept. p must be a live block of hz3. */
+void* hz3_expand(void* p, size_t size);
+
 /* Moves the process's epoch clock on by one and runs the calling thread's policies now, such as the
  * decay of its cache. For programs that know they are about to be idle; cheap, never blocks for
  * long. */

@@ -59,11 +59,12 @@ inline void* try_aligned(std::size_t alignment, std::size_t size) {
 inline void* allocate_aligned(std::size_t alignment, std::size_t size) {
   if (size > kSizeLimit) return detail::out_of_memory();
   if (alignment <= 16) return allocate(size);
-  if (size == 0) size = 1;
-  void* p = detail::try_aligned(alignment, size);
-  if (p != nullptr) return p;
-  if (!trim_may_help(size, alignment)) return detail::out_of_memory();
-  return detail::retry_after_trim([=] { return detail::try_aligned(alignment, size); });
+  const std::size_t bytes = with_record(size == 0 ? 1 : size);
+  void* p = detail::try_aligned(alignment, bytes);
+  if (p != nullptr) return seal(p, size);
+  if (!trim_may_help(bytes, alignment)) return detail::out_of_memory();
+  return seal(detail::retry_after_trim([=] { return detail::try_aligned(alignment, bytes); }),
+              size);
 }
 
 namespace detail {
@@ -89,8 +90,9 @@ inline void* allocate_zeroed(std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kSizeLimit)
     return detail::out_of_memory();
-  if (bytes > largest_run()) return detail::allocate_large_or_fail(bytes, true);
-  if (bytes >= detail::kZeroedRunMin) return detail::allocate_zeroed_run(bytes);
+  const std::size_t whole = with_record(bytes);
+  if (whole > largest_run()) return seal(detail::allocate_large_or_fail(whole, true), bytes);
+  if (whole >= detail::kZeroedRunMin) return seal(detail::allocate_zeroed_run(whole), bytes);
   void* p = allocate(bytes);
   return p != nullptr ? std::memset(p, 0, bytes) : nullptr;
 }
@@ -107,19 +109,34 @@ namespace detail {
 
 [[gnu::noinline]] inline void* reallocate_large(const LargeBlock& block, void* p,
                                                 std::size_t size) {
-  if (size > largest_run()) {
+  if constexpr (kHasCanary) size_of_large(block, p);
+  const std::size_t bytes = with_record(size);
+  if (bytes > largest_run()) {
     if (size > kSizeLimit) return out_of_memory();
     const auto attempt = [&] {
       const KeepErrno keep;
       tick_if_attached();
       on_growth();
-      return resize_large(block, p, size);
+      return resize_large(block, p, bytes);
     };
     void* resized = attempt();
-    if (resized != nullptr) return resized;
-    return trim_may_help(size, kSegmentSize) ? retry_after_trim(attempt) : out_of_memory();
+    if (resized != nullptr) return seal(resized, size);
+    if (!trim_may_help(bytes, kSegmentSize)) return out_of_memory();
+    return seal(retry_after_trim(attempt), size);
   }
-  return reallocate_by_copy(p, block.head->size, size);
+  return reallocate_by_copy(p, block.head->size - kRecordBytes, size);
+}
+
+// A block of a run stays where it is while that is large enough and not more than twice as large as
+// needed.
+inline bool stays(std::size_t bytes, std::uint32_t c) {
+  const std::size_t room = kSizeClasses[c].size;
+  return bytes <= room && (bytes > room / 2 || room <= 64);
+}
+
+[[gnu::noinline]] inline void* reallocate_guarded(void* p, std::size_t size) {
+  const std::size_t old = g_guarded.check(p);
+  return g_guarded.resize(p, size) ? p : reallocate_by_copy(p, old, size);
 }
 
 }  // namespace detail
@@ -133,15 +150,47 @@ inline void* reallocate(void* p, std::size_t size) {
   }
   if (const std::uint32_t c = class_of_pointer(p); c != 0) {
     if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c]);
-    const std::size_t old = kSizeClasses[c].size;
-    // Stay while the block fits and is not more than twice as large as needed.
-    if (size <= old && (size > old / 2 || old <= 64)) return p;
+    std::size_t old = kSizeClasses[c].size;
+    if constexpr (kChecksBlocks) old = check_block(p, c, t_cache->bins[c]);
+    if (detail::stays(with_record(size), c)) return seal(p, size);
     return detail::reallocate_by_copy(p, old, size);
   }
+  if (is_guarded(p)) return detail::reallocate_guarded(p, size);
   const LargeBlock large = find_large(p);
   if (large.head != nullptr) return detail::reallocate_large(large, p, size);
-  if (find_arena(p) != nullptr) fatal("invalid realloc: no block starts here", p);
+  if (find_arena(p) != nullptr) stop_misuse("invalid realloc: no block starts here", p);
+  detail::refuse_if_nobodys(p);
   return realloc_foreign(p, size);
+}
+
+// The usable size of a block of `size` bytes at a multiple of `alignment`, a power of two; 0 if
+// there is none.
+inline std::size_t good_size(std::size_t size, std::size_t alignment = 1) {
+  if (size > kSizeLimit || alignment > kSizeLimit) return 0;
+  if constexpr (kHasCanary) return size;
+  if (alignment > 16 && size == 0) size = 1;
+  if (size > largest_run() || alignment > kMediumMax) return detail::pages_up(size == 0 ? 1 : size);
+  std::uint32_t c = alignment <= os::kPageSize ? aligned_class_of(size, alignment) : class_of(size);
+  if (alignment > os::kPageSize && !is_medium(c)) c = kFirstMedium;
+  return kSizeClasses[c].size;
+}
+
+// Whether the live block p holds `size` bytes from here on, where it lies.
+inline bool expand(void* p, std::size_t size) {
+  const KeepErrno keep;
+  if (p == nullptr || size > kSizeLimit) return false;
+  const std::size_t bytes = with_record(size);
+  if (const std::uint32_t c = class_of_pointer(p); c != 0) {
+    if constexpr (kChecksBlocks) check_block(p, c, t_cache->bins[c]);
+    return bytes <= kSizeClasses[c].size && seal(p, size) != nullptr;
+  }
+  if (is_guarded(p)) return g_guarded.resize(p, size);
+  const LargeBlock large = find_large(p);
+  if (large.head == nullptr) return false;
+  if constexpr (kHasCanary) size_of_large(large, p);
+  if (bytes <= largest_run()) return false;
+  on_growth();
+  return resize_large_in_place(large, p, bytes) && seal(p, size) != nullptr;
 }
 
 }  // namespace hz3
@@ -166,6 +215,10 @@ HZ3_PUBLIC void* hz3_aligned_alloc(size_t alignment, size_t size) {
 }
 
 HZ3_PUBLIC size_t hz3_usable_size(void* p) { return hz3::usable_size(p); }
+
+HZ3_PUBLIC size_t hz3_good_size(size_t size) { return hz3::good_size(size); }
+
+HZ3_PUBLIC void* hz3_expand(void* p, size_t size) { return hz3::expand(p, size) ? p : nullptr; }
 
 HZ3_PUBLIC void hz3_epoch_force(void) {
   const hz3::KeepErrno keep;

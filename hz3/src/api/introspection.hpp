@@ -77,9 +77,9 @@ HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
   return written ? 0 : -1;
 }
 
-// There is nothing to tune at run time; the values glibc knows are accepted, as a promise to no
-// one.
-HZ3_PUBLIC int mallopt(int parameter, int) noexcept {
-  return parameter <= 1 && parameter >= -8 ? 1 : 0;
+// hz3 has knobs of its own (knobs.hpp) and nothing that glibc's parameters name, so each is refused;
+// but for a perturbation of nothing, which is what there is.
+HZ3_PUBLIC int mallopt(int parameter, int value) noexcept {
+  return parameter == M_PERTURB && value == 0 ? 1 : 0;
 }
 }

@@ -62,7 +62,15 @@ HZ3_ALIAS("pvalloc") void* __libc_pvalloc(size_t size) noexcept;
 HZ3_ALIAS("posix_memalign")
 int __posix_memalign(void** out, size_t alignment, size_t size) noexcept;
 
-// C23. The sizes are hints that hz3 does not need.
-HZ3_PUBLIC void free_sized(void* p, size_t) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void free_aligned_sized(void* p, size_t, size_t) noexcept { hz3::deallocate(p); }
+// C23. The sizes are hints that hz3 does not need; box S333 compares them.
+HZ3_PUBLIC void free_sized(void* p, size_t size) noexcept { hz3::deallocate_sized(p, size); }
+HZ3_PUBLIC void free_aligned_sized(void* p, size_t, size_t size) noexcept {
+  hz3::deallocate_sized(p, size);
+}
+
+// As jemalloc and tcmalloc have it: the usable size of a block of `size` bytes, 0 if there is none.
+// Of the flags only the alignment (its logarithm, in the lowest six bits) makes a difference.
+HZ3_PUBLIC size_t nallocx(size_t size, int flags) noexcept {
+  return hz3::good_size(size, size_t{1} << (flags & 63));
+}
 }

@@ -110,14 +110,18 @@ HZ3_PUBLIC void* operator new[](size_t n, align_val_t a, const nothrow_t&) noexc
 
 HZ3_PUBLIC void operator delete(void* p) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete[](void* p) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete(void* p, size_t) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete[](void* p, size_t) noexcept { hz3::deallocate(p); }
+HZ3_PUBLIC void operator delete(void* p, size_t n) noexcept { hz3::deallocate_sized(p, n); }
+HZ3_PUBLIC void operator delete[](void* p, size_t n) noexcept { hz3::deallocate_sized(p, n); }
 HZ3_PUBLIC void operator delete(void* p, const nothrow_t&) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete[](void* p, const nothrow_t&) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete(void* p, align_val_t) noexcept { hz3::deallocate(p); }
 HZ3_PUBLIC void operator delete[](void* p, align_val_t) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete(void* p, size_t, align_val_t) noexcept { hz3::deallocate(p); }
-HZ3_PUBLIC void operator delete[](void* p, size_t, align_val_t) noexcept { hz3::deallocate(p); }
+HZ3_PUBLIC void operator delete(void* p, size_t n, align_val_t) noexcept {
+  hz3::deallocate_sized(p, n);
+}
+HZ3_PUBLIC void operator delete[](void* p, size_t n, align_val_t) noexcept {
+  hz3::deallocate_sized(p, n);
+}
 HZ3_PUBLIC void operator delete(void* p, align_val_t, const nothrow_t&) noexcept {
   hz3::deallocate(p);
 }

@@ -20,6 +20,7 @@
 #include <pthread.h>
 
 #include "heap/child_repair.hpp"
+#include "heap/guarded.hpp"
 #include "heap/threads.hpp"
 
 namespace hz3 {
@@ -46,6 +47,7 @@ inline void repair_registry_in_child() {
   g_cache_pool.repair_child();
   g_place_pool.repair_child();
   detail::repair_registry_in_child();
+  if constexpr (kHasGuards) g_guarded.repair_child();
   detail::recount_footprint();
   on_fork_child();
 }

@@ -28,6 +28,7 @@
 #include "heap/tables.hpp"
 #include "heap/window.hpp"
 #include "os/lock.hpp"
+#include "os/secret.hpp"
 
 namespace hz3 {
 
@@ -116,6 +117,7 @@ inline bool open_arenas_locked() {
   ArenaSet& set = g_arenas;
   if (set.window.table != nullptr) return true;
   os::learn_page_size();
+  os::choose_secret();
   const std::size_t limit = os::address_space_limit();
   const std::size_t machine = os::machine_bytes();
   if (!open_window(set.window, window_bytes(machine, limit))) return false;

@@ -12,9 +12,9 @@
 
 #include "config/flags.hpp"
 
-namespace hz3 {
+#include "heap/link.hpp"
 
-inline void*& link_of(void* block) { return *static_cast<void**>(block); }
+namespace hz3 {
 
 class ListBatch {
  public:

@@ -9,9 +9,9 @@
 
 #include <cerrno>
 
+#include "heap/checks.hpp"
 #include "heap/defects.hpp"
-#include "heap/free_key.hpp"
-#include "heap/large.hpp"
+#include "heap/guarded.hpp"
 #include "heap/threads.hpp"
 #include "os/next_allocator.hpp"
 
@@ -128,6 +128,13 @@ inline void* allocate_class(std::uint32_t c) {
 
 inline void deallocate_other(void* p);
 
+// Box S330: a pointer outside the heap that cannot be a block of anybody's.
+inline void refuse_if_nobodys(void* p) {
+  if constexpr (flag::S330_POINTER_CHECK) {
+    if (const char* why = why_nobodys(p); why != nullptr) stop_misuse(why, p);
+  }
+}
+
 // Box S319: what a free can see of an earlier one.
 inline bool is_free_already(const Bin& bin, void* p) {
   if constexpr (kHasTopCheck) return top_of(bin) == p;
@@ -156,11 +163,14 @@ inline bool is_free_already(const Bin& bin, void* p) {
 [[gnu::noinline, gnu::cold]] inline void deallocate_other(void* p) {
   if (p == nullptr) return;
   const KeepErrno keep;
+  if (is_guarded(p)) return g_guarded.release(p);
   if (const LargeBlock large = find_large(p); large.head != nullptr) {
+    if constexpr (kHasCanary) size_of_large(large, p);
     tick_if_attached();
     return free_large(large);
   }
-  if (find_arena(p) != nullptr) fatal("invalid free: no block starts here", p);
+  if (find_arena(p) != nullptr) stop_misuse("invalid free: no block starts here", p);
+  refuse_if_nobodys(p);
   free_foreign(p);
 }
 
@@ -168,9 +178,11 @@ inline bool is_free_already(const Bin& bin, void* p) {
 
 // Memory for at least `size` bytes, aligned to 16; nullptr with ENOMEM. Any thread, any time.
 inline void* allocate(std::size_t size) {
-  if (size > kTableMax) [[unlikely]]
-    return detail::allocate_above_table(size);
-  return detail::allocate_class(kClassBy16[(size + 15) >> 4]);
+  if (void* guarded = sample_guarded(size); guarded != nullptr) return guarded;
+  const std::size_t bytes = with_record(size);
+  if (bytes > kTableMax) [[unlikely]]
+    return seal(detail::allocate_above_table(bytes), size);
+  return seal(detail::allocate_class(kClassBy16[(bytes + 15) >> 4]), size);
 }
 
 // Gives back a block, from any thread; nullptr does nothing; errno is kept. Always inline: free
@@ -182,6 +194,9 @@ inline void* allocate(std::size_t size) {
     return detail::deallocate_other(p);
   const std::uint32_t c = map->bytes()[page];
   Bin& bin = t_cache->bins[c];
+  if constexpr (kChecksBlocks) {
+    if (c != 0) check_block(p, c, bin);
+  }
   if (is_full(bin)) [[unlikely]]
     return detail::deallocate_full(p, c);
   if (detail::is_free_already(bin, p)) [[unlikely]]
@@ -193,11 +208,28 @@ inline void* allocate(std::size_t size) {
 // Bytes that may be used at p, which must be a live block of any allocator or nullptr.
 inline std::size_t usable_size(void* p) {
   if (p == nullptr) return 0;
-  if (const std::uint32_t c = class_of_pointer(p); c != 0) return kSizeClasses[c].size;
+  if (const std::uint32_t c = class_of_pointer(p); c != 0) {
+    if constexpr (kChecksBlocks) return check_block(p, c, t_cache->bins[c]);
+    return kSizeClasses[c].size;
+  }
+  if (is_guarded(p)) return g_guarded.check(p);
   const LargeBlock large = find_large(p);
-  if (large.head != nullptr) return large.usable();
-  if (find_arena(p) != nullptr) fatal("size asked of something that is no block", p);
+  if (large.head != nullptr) return size_of_large(large, p);
+  if (find_arena(p) != nullptr) stop_misuse("size asked of something that is no block", p);
   return usable_size_foreign(p);
+}
+
+// Whether p lies in the heap.
+inline bool is_in_heap(void* p) {
+  return p != nullptr && (is_guarded(p) || find_arena(p) != nullptr);
+}
+
+// As deallocate, by a caller who says how large the block is.
+[[gnu::always_inline]] inline void deallocate_sized(void* p, std::size_t size) {
+  if constexpr (flag::S333_SIZED_CHECK) {
+    if (is_in_heap(p)) check_given_size(p, size, usable_size(p));
+  }
+  deallocate(p);
 }
 
 }  // namespace hz3

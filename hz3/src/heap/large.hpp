@@ -193,12 +193,8 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
   return p;
 }
 
-}  // namespace detail
-
-namespace detail {
-
-// Where the block lies. Only what it grows by is counted, before.
-inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::size_t size) {
+inline bool try_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t slots = slots_for(size);
   const std::size_t had = block.head->slots;
   const std::size_t old = block.usable();
   if (is_claimed(*block.head)) {
@@ -208,7 +204,7 @@ inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::siz
     return true;
   }
   if (slots <= had) {
-    resize_in_span(block, block.span().address(), size);
+    resize_in_span(block, p, size);
     return true;
   }
   if (block.head->moved || !extend_slots(*block.arena, block.slot + had, slots - had)) return false;
@@ -217,20 +213,41 @@ inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::siz
   return true;
 }
 
+// Where the block lies. What it grows by is counted before, what it shrinks by here.
+inline bool resize_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t before = block.usable();
+  const std::size_t after = pages_up(size);
+  if (!try_in_place(block, p, size)) return false;
+  if (after < before) shrink_footprint(before - after);
+  return true;
+}
+
+// What the footprint grows by when the block gets this size.
+inline std::size_t growth_to(const LargeBlock& block, std::size_t size) {
+  const std::size_t before = block.usable();
+  const std::size_t after = pages_up(size);
+  return after > before ? after - before : 0;
+}
+
 }  // namespace detail
 
-// Changes the size of a large block to `size` (above what runs serve); returns its new address or
-// nullptr, with the block unchanged, when there is no room or the limit forbids it.
+// Changes the size of a large block to `size` (above what runs serve) where it lies; false, with
+// the block unchanged, when there is no room or the limit forbids it.
+inline bool resize_large_in_place(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t more = detail::growth_to(block, size);
+  if (!grow_footprint(more)) return false;
+  if (detail::resize_in_place(block, p, size)) return true;
+  shrink_footprint(more);
+  return false;
+}
+
+// The same wherever there is room; returns its new address or nullptr, with the block unchanged,
+// when there is none or the limit forbids it.
 inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
-  const std::size_t slots = detail::slots_for(size);
-  const std::size_t before = block.usable();
-  const std::size_t after = detail::pages_up(size);
-  const std::size_t more = after > before ? after - before : 0;
+  const std::size_t more = detail::growth_to(block, size);
   if (!grow_footprint(more)) return nullptr;
-  if (detail::resize_in_place(block, slots, size)) {
-    if (after < before) shrink_footprint(before - after);
-    return p;
-  }
+  if (detail::resize_in_place(block, p, size)) return p;
+  const std::size_t slots = detail::slots_for(size);
   void* moved = detail::grow_by_move(block, slots, size);
   shrink_footprint(more);  // the new block is counted whole, where there is one
   return moved != nullptr ? moved : detail::grow_by_copy(block, slots, size);

@@ -46,7 +46,7 @@ struct RunList {
       n = wish.wanted - delivery.count();
       last = first;
       for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
-      run.free_blocks = reinterpret_cast<std::uintptr_t>(link_of(last));
+      run.free_blocks = reinterpret_cast<std::uintptr_t>(static_cast<void*>(link_of(last)));
     } else {
       run.free_blocks = 0;
     }
@@ -60,7 +60,7 @@ struct RunList {
     const auto start =
         reinterpret_cast<std::uintptr_t>(page_address(segment, first_page(segment, run)));
     std::uint32_t blocks = 0;
-    for (void* block = first_of(run); block != nullptr; block = link_of(block)) {
+    for (void* block = first_of(run); block != nullptr; block = unchecked_link_of(block)) {
       const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(block) - start;
       if (offset % info.size != 0 || offset / info.size >= run.carved || ++blocks > run.carved) {
         run.free_blocks = 0;

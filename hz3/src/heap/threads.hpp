@@ -14,7 +14,6 @@
 
 #include <pthread.h>
 
-#include "heap/free_key.hpp"
 #include "heap/tables.hpp"
 #include "heap/thread_cache.hpp"
 #include "os/environment.hpp"
@@ -79,7 +78,6 @@ inline void end_thread(void* argument) {
 inline bool install_hooks() {
   os::LockGuard guard(g_registry.lock);
   if (!g_registry.is_set_up) {
-    choose_free_key();
     os::watch_for_fork();
     g_registry.is_set_up = true;
   }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
 
 #include <cstddef>
 
@@ -25,6 +27,26 @@ Function* next_definition(const char* name, void* p) {
 }
 
 }  // namespace detail
+
+// Says why a pointer outside the heap cannot be a block of the next allocator's either; nullptr if
+// it may be one. It cannot be if the C library's own heap was never used; of one that was, its
+// owner says what is wrong. The stack, for the words only: between here and the thread's
+// descriptor, which the C library puts at its end, or, of the first thread, above here.
+[[gnu::cold, gnu::noinline]] inline const char* why_nobodys(void* p) {
+  using Ask = struct mallinfo2();
+  auto* ask = reinterpret_cast<Ask*>(::dlsym(RTLD_NEXT, "mallinfo2"));
+  if (ask == nullptr) return nullptr;
+  const struct mallinfo2 next = ask();
+  if (next.arena != 0 || next.hblkhd != 0) return nullptr;
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const auto descriptor = static_cast<std::uintptr_t>(::pthread_self());
+  if (address >= here && (descriptor < here || address < descriptor))
+    return "invalid free: pointer to the stack";
+  Dl_info object{};
+  if (::dladdr(p, &object) != 0) return "invalid free: pointer to static data";
+  return "invalid free: foreign pointer, of no allocator";
+}
 
 [[gnu::cold, gnu::noinline]] inline void free_foreign(void* p) {
   detail::next_definition<void(void*)>("free", p)(p);

@@ -122,6 +122,12 @@ inline void* reserve_aligned(std::size_t bytes, std::size_t alignment, void* nea
   return ::mprotect(range.start, range.bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+// Makes addresses that can be used inaccessible again; what is behind them stays.
+inline void forbid(void* p, std::size_t bytes) {
+  const PageRange range = pages_within(p, bytes);
+  (void)!::mprotect(range.start, range.bytes, PROT_NONE);
+}
+
 // After mlockall(MCL_FUTURE) making addresses usable would make all of them resident at once, used
 // or not. Asks the kernel to lock each page of the range when it is first touched instead. Nothing
 // happens to memory that is not locked. The range must be reserved and not committed: whether it is

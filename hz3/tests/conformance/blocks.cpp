@@ -14,8 +14,6 @@ namespace hz3_test {
 
 namespace {
 
-constexpr size_t kMallocAlignment = 16;
-
 struct Held {
   void* block = nullptr;
   size_t size = 0;
@@ -26,7 +24,7 @@ void check_zero_size() {
   void* second = malloc(opaque<size_t>(0));
   CHECK(first != nullptr && second != nullptr, "malloc(0) returned null");
   CHECK(first != second, "malloc(0) returned %p twice", first);
-  CHECK(aligned_to(first, kMallocAlignment), "malloc(0) returned %p, not 16-aligned", first);
+  CHECK(aligned_to(first, alignment_of(0)), "malloc(0) returned %p, not 16-aligned", first);
   free(first);
   free(second);
 }
@@ -48,7 +46,7 @@ void check_sizes() {
     }
     void* block = malloc(size);
     CHECK(block != nullptr, "malloc(%zu) returned null", size);
-    CHECK(aligned_to(block, kMallocAlignment), "malloc(%zu) returned %p, not 16-aligned", size,
+    CHECK(aligned_to(block, alignment_of(size)), "malloc(%zu) returned %p, not 16-aligned", size,
           block);
     if (block != nullptr) fill(block, size, Pattern{nth, false});
     oldest = {block, size};
@@ -83,7 +81,7 @@ void check_calloc_zeroes(size_t size) {
     auto* block = static_cast<unsigned char*>(round == 0 ? calloc(1, size) : calloc(size, 1));
     CHECK(block != nullptr, "calloc of %zu bytes returned null", size);
     if (block == nullptr) return;
-    CHECK(aligned_to(block, kMallocAlignment), "calloc(%zu) returned %p, not 16-aligned", size,
+    CHECK(aligned_to(block, alignment_of(size)), "calloc(%zu) returned %p, not 16-aligned", size,
           static_cast<void*>(block));
     const size_t dirty = first_nonzero(block, size);
     CHECK(dirty == size, "calloc of %zu bytes: byte %zu is %#x, not 0", size, dirty, block[dirty]);

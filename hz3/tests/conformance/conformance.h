@@ -12,6 +12,11 @@ namespace hz3_test {
 // aligned operator new wraps around for sizes near SIZE_MAX), and the family must be complete.
 extern bool g_strict;
 
+// Blocks below 16 bytes: what glibc gives, or, where a row of its own asks for that, what C and C++
+// do.
+inline size_t g_least_alignment = 16;
+inline size_t alignment_of(size_t size) { return size >= 16 ? 16 : g_least_alignment; }
+
 void check_completeness();
 void check_malloc();
 void check_calloc();

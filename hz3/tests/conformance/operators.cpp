@@ -41,7 +41,7 @@ void check_plain_forms(size_t size) {
   for (size_t maker = 0; maker < 4; ++maker) {
     for (size_t i = 0; i < 3; ++i) {
       void* block = kNews[maker](opaque(size));
-      check_block("operator new", block, size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+      check_block("operator new", block, size, alignment_of(size));
       errno = 99;
       kDeletes[maker < 2 ? i : i + 3](block, size);
       CHECK(errno == 99, "operator delete changed errno to %d", errno);

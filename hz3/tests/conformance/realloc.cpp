@@ -33,7 +33,8 @@ void check_all_pairs() {
         void* block = realloc(old, to);
         CHECK(block != nullptr, "realloc from %zu to %zu bytes returned null", from, to);
         if (block == nullptr) continue;
-        CHECK(aligned_to(block, 16), "realloc to %zu returned %p, not 16-aligned", to, block);
+        CHECK(aligned_to(block, alignment_of(to)), "realloc to %zu returned %p, not 16-aligned", to,
+              block);
         const Mismatch wrong = verify(block, from < to ? from : to, pattern);
         CHECK(!wrong.found, "realloc from %zu to %zu lost the content at offset %zu", from, to,
               wrong.offset);

@@ -134,6 +134,24 @@ void check_resize() {
   trim_all();
 }
 
+// The same only where the block lies: there may be no room, and the limit may forbid it.
+void check_expand() {
+  void* p = allocate(3 * kMiB);
+  touch(p);
+  for (const std::size_t mib : {5, 30, 2, 40, 3}) {
+    expand(p, mib * kMiB + 12345);
+    check_sum("expanded");
+  }
+  CHECK(expand(p, 4 * kMiB), "no room that was there before");
+  set("heap_hard_limit_bytes", footprint() + kMiB);
+  CHECK(!expand(p, 6 * kMiB), "expanded past the limit");
+  check_sum("refused by the limit");
+  CHECK(expand(p, 4 * kMiB + kMiB / 2), "refused although the limit allows it");
+  set("heap_hard_limit_bytes", 0);
+  deallocate(p);
+  trim_all();
+}
+
 void check_threads_sum() {
   std::vector<std::thread> threads;
   for (std::uint64_t n = 0; n < 8; ++n) {
@@ -323,6 +341,7 @@ void check_pressure() {
 int main() {
   hz3_test::check_footprint();
   hz3_test::check_resize();
+  hz3_test::check_expand();
   hz3_test::check_threads_sum();
   hz3_test::check_fork_sum();
   hz3_test::check_hard_limit();
