@@ -448,8 +448,9 @@ inline bool resize_claim(std::size_t first, std::size_t had, std::size_t slots, 
 }
 
 // Gives slots back, and their memory to the system. Returns whether that worked; the slots are free
-// in either case.
-inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
+// in either case. `purge` is how slots that stay mapped are emptied.
+inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots,
+                          bool (*purge)(void*, std::size_t) = os::purge) {
   ArenaSet& set = g_arenas;
   if (&arena != &set.window) {
     os::LockGuard guard(set.lock);
@@ -460,7 +461,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
     return detail::unclaim_locked(first, slots);
   }
   // First purged, then free, so that nobody can be handed a slot that is about to be purged.
-  const bool purged = os::purge(arena.address(first), slots << kSegmentShift);
+  const bool purged = purge(arena.address(first), slots << kSegmentShift);
   os::LockGuard guard(set.lock);
   for (std::size_t n = first; n < first + slots; ++n)
     set_slot(arena.table[n], SlotKind::kFree, !purged, 0, 0);

@@ -35,6 +35,10 @@ struct LargeBlock {
   Slot* head = nullptr;
 
   std::size_t usable() const { return detail::pages_up(head->size); }
+  // Bytes that may hold memory, of this block or of an earlier one in the same span.
+  std::size_t resident() const {
+    return !is_claimed(*head) && head->resident > usable() ? head->resident : usable();
+  }
   Span span() const { return {arena, slot, head->slots}; }
 };
 
@@ -54,7 +58,8 @@ namespace detail {
 
 struct FreshSpan {
   Span span;
-  bool dirty = false;  // it may hold old bytes
+  bool dirty = false;        // it may hold old bytes
+  std::size_t resident = 0;  // as far as it may hold memory
 };
 
 // A span from the arenas of which `bytes` can be used; span.arena is nullptr when there is no more.
@@ -65,13 +70,15 @@ inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::
 
 inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
   if (alignment <= kSegmentSize) {
-    const Span cached = g_large_cache.take(slots);
-    if (cached.arena != nullptr) return {cached, true};
+    std::size_t resident = 0;
+    const Span cached = g_large_cache.take(slots, resident);
+    if (cached.arena != nullptr) return {cached, true, resident};
   }
   return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
 }
 
-inline void* make_block(const Span& span, std::size_t size) {
+inline void* make_block(const Span& span, std::size_t size, std::size_t resident = 0) {
+  if (!is_claimed(span.head())) span.head().resident = resident;
   set_slot(span.head(), SlotKind::kLargeHead, false, static_cast<std::uint32_t>(span.slots), size);
   return span.address();
 }
@@ -84,15 +91,25 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
   const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
   const detail::FreshSpan fresh = detail::take_span(slots, alignment, size == 0 ? 1 : size);
   if (fresh.span.arena == nullptr) return nullptr;
-  void* p = detail::make_block(fresh.span, size);
+  void* p = detail::make_block(fresh.span, size, fresh.resident);
   return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
 }
+
+namespace detail {
+
+inline std::size_t resident_of(const LargeBlock& block) {
+  if constexpr (!flag::S316_COUNT_RESIDENT) return block.resident();
+  return os::count_resident(block.span().address(), block.resident());
+}
+
+}  // namespace detail
 
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
   // Claimed addresses are scarce: others may need them at once.
-  if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
+  if (is_claimed(*block.head) ||
+      !g_large_cache.put(block.span(), detail::resident_of(block), now_ms))
     release_span(block.span());
 }
 
@@ -137,7 +154,7 @@ inline void* grow_by_copy(const LargeBlock& block, std::size_t slots, std::size_
   const FreshSpan fresh =
       take_roomy(slots, [=](std::size_t n) { return take_span(n, kSegmentSize, size); });
   if (fresh.span.arena == nullptr) return nullptr;
-  void* copied = make_block(fresh.span, size);
+  void* copied = make_block(fresh.span, size, fresh.resident);
   os::copy_pages(block.span().address(), copied, block.usable(), !fresh.dirty);
   free_large(block);
   return copied;

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "config/knobs.hpp"
-#include "heap/span.hpp"
+#include "heap/span_pieces.hpp"
 #include "os/clock.hpp"
 
 namespace hz3 {
@@ -30,29 +30,32 @@ class LargeCache {
         os::LockGuard guard(lock_);
         if (count_ < kEntries && bytes_ + bytes <= capacity) {
           set_kind(span.head(), SlotKind::kLargeCached);
-          entries_[count_] = {span, bytes, now_ms};
-          set_count(count_ + 1);
-          bytes_ += bytes;
+          add({span, bytes, now_ms});
           return true;
         }
-        oldest = remove(0);
+        oldest = count_ < kEntries ? trim(bytes_ + bytes - capacity) : remove(0);
       }
       release_span(oldest);
     }
   }
 
-  // The best fitting span of at least `slots` slots and at most a quarter more; arena is nullptr if
-  // there is none. The span may hold old bytes.
-  Span take(std::size_t slots) {
+  // The best fitting span of at least `slots` slots and at most HZ3_LARGE_CACHE_FIT percent more;
+  // arena is nullptr if there is none. The span may hold old bytes, up to `resident`.
+  Span take(std::size_t slots, std::size_t& resident) {
     if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0) return {};
+    const std::size_t most = slots + slots * static_cast<std::size_t>(flag::LARGE_CACHE_FIT) / 100;
     os::LockGuard guard(lock_);
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
       const std::size_t has = entries_[i].span.slots;
-      if (has < slots || has > slots + slots / 4) continue;
+      if (has < slots || (has > most && !may_cut(entries_[i].span))) continue;
       if (best == count_ || has <= entries_[best].span.slots) best = i;
     }
-    return best == count_ ? Span{} : remove(best);
+    if (best == count_) return {};
+    if (entries_[best].span.slots > slots && may_cut(entries_[best].span))
+      return cut_front(entries_[best], slots, resident);
+    resident = entries_[best].bytes;
+    return remove(best);
   }
 
   // Returns spans that came before `before_ms`; all of them for UINT64_MAX. Whether any memory went
@@ -100,6 +103,49 @@ class LargeCache {
     for (std::uint32_t i = index + 1; i < count_; ++i) entries_[i - 1] = entries_[i];
     set_count(count_ - 1);
     return span;
+  }
+
+  // Adds an entry, joined with its neighbours if they wait here; the age is that of the oldest.
+  void add(Entry entry) {
+    for (std::uint32_t i = 0; flag::S316_PIECES && i < count_; ++i) {
+      Entry before = entries_[i];
+      if (join_spans(before.span, before.bytes, entry.span, entry.bytes))
+        entry.span = before.span, entry.bytes = before.bytes;
+      else if (!join_spans(entry.span, entry.bytes, before.span, before.bytes))
+        continue;
+      entry.freed_ms = before.freed_ms < entry.freed_ms ? before.freed_ms : entry.freed_ms;
+      remove(i);
+      i = UINT32_MAX;  // once more from the start: there may be one at the other end
+    }
+    std::uint32_t at = count_;
+    for (; at > 0 && entries_[at - 1].freed_ms > entry.freed_ms; --at)
+      entries_[at] = entries_[at - 1];
+    entries_[at] = entry;
+    bytes_ += entry.bytes;
+    set_count(count_ + 1);
+  }
+
+  // The first `slots` slots of an entry that has more; the rest stays.
+  Span cut_front(Entry& entry, std::size_t slots, std::size_t& resident) {
+    g_piece_stats.cuts.add(1);
+    Span front = entry.span;
+    bytes_ -= entry.bytes;
+    resident = entry.bytes;
+    entry.span = cut_span(front, resident, slots, entry.bytes);
+    bytes_ += entry.bytes;
+    return front;
+  }
+
+  // Removes the oldest entry, or so much of its end that `over` bytes go.
+  Span trim(std::size_t over) {
+    Entry& oldest = entries_[0];
+    const std::size_t slots = (over + kSegmentSize - 1) >> kSegmentShift;
+    if (oldest.span.slots <= slots || !may_cut(oldest.span)) return remove(0);
+    g_piece_stats.trims.add(1);
+    std::size_t gone = 0;
+    const Span tail = cut_span(oldest.span, oldest.bytes, oldest.span.slots - slots, gone);
+    bytes_ -= gone;
+    return tail;
   }
 
   os::Lock lock_;

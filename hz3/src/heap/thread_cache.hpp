@@ -47,17 +47,28 @@ inline bool is_real(const ThreadCache* cache) {
   return cache != &kUnsetCache && cache != &kEndedCache;
 }
 
-// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
-// all.
-constexpr std::uint32_t largest_limit(std::uint32_t c) {
+namespace detail {
+
+constexpr std::uint32_t limit_by_bytes(std::uint32_t c) {
   const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
   const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
   return by_bytes < by_count ? by_bytes : by_count;
 }
 
+}  // namespace detail
+
+// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
+// all, unless S316 says that some are.
+constexpr std::uint32_t largest_limit(std::uint32_t c) {
+  constexpr auto kLeast = static_cast<std::uint32_t>(flag::S316_LEAST_OBJS);
+  const std::uint32_t most = detail::limit_by_bytes(c);
+  return most < kLeast ? kLeast : most;
+}
+
+// What other bins cannot take away: nothing from those that only S316 lets hold any.
 constexpr std::uint32_t smallest_limit(std::uint32_t c) {
   const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
-  const std::uint32_t most = largest_limit(c);
+  const std::uint32_t most = detail::limit_by_bytes(c);
   return few < most ? few : most;
 }
 
@@ -140,6 +151,7 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   if (bin.limit >= largest) return false;
   std::uint32_t more =
       bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
+  if (flag::S316_LEAST_OBJS > 0 && more == 0) more = 1;
   if (bin.limit + more > largest) more = largest - bin.limit;
   const std::uint64_t bytes = static_cast<std::uint64_t>(more) * kSizeClasses[c].size;
   if (cache.budget < bytes) on_budget_short(cache);
@@ -197,6 +209,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
   const std::uint32_t limit = limit_when_full(cache, c, block);
   if (limit != UINT32_MAX) return lower_full_bin(cache, c, limit, block);
+  const bool begins = bin.limit == 0;
   if (!grow_bin(cache, c)) {
     on_overflow(cache, c);
     if (bin.limit == 0) return give_back_uncached(cache, c, block);  // a class that is not cached
@@ -208,6 +221,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
       left -= n;
     }
   }
+  if (begins && stays_away(cache, c, block)) return give_back_uncached(cache, c, block);
   push(bin, block);
 }
 

@@ -7,6 +7,7 @@
 #include "observe/census.hpp"
 #include "observe/knob_line.hpp"
 #include "policy/earned_budget.hpp"
+#include "policy/go_home.hpp"
 #include "release/cache_decay.hpp"
 #include "release/collapse.hpp"
 #include "release/exit_keep.hpp"
@@ -26,6 +27,10 @@ inline void on_budget_short(ThreadCache& cache) { claim_earned(cache); }  // S32
 
 inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block) {
   return taper(cache, c, block);  // S301
+}
+
+inline bool stays_away(ThreadCache& cache, std::uint32_t c, const void* block) {
+  return goes_home(cache, c, block);  // S315
 }
 
 inline void on_give_back(ThreadCache& cache) { begin_giving_back(cache); }  // S301
@@ -114,6 +119,10 @@ inline void print_stats() {
   print_hard_purge_stats();    // S61
   print_boundary_stats();      // S65-0
   print_collapse_stats();      // S301
+  print_go_home_stats();       // S315
+  print_leave_tables_stats();  // S316
+  print_piece_stats();         // S316
+  print_sort_stats();          // S317
   print_books();
   print_knobs();
 }
