@@ -40,7 +40,9 @@ class Archive:
         done = run_process(command, cwd=into, timeout_s=_UPDATE_S)
         folders = sorted(path for path in into.iterdir() if path.is_dir())
         if done.status != 0 or len(folders) != 1:
-            raise failed(f"apt-get cannot fetch the source of {name} {full}; is the network reached?\n{tail(done.stderr or done.stdout)}")
+            lost = "404" in done.stderr
+            why = "the archive lists it and does not have it; try later, or another --suite" if lost else "is the network reached?"
+            raise failed(f"apt-get cannot fetch the source of {name} {full}; {why}\n{tail(done.stderr or done.stdout)}")
         return folders[0]
 
 

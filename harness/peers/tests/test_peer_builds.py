@@ -111,7 +111,7 @@ Somebody|stable|main|http://elsewhere.invalid/
 """
 
 
-def fake_apt(tmp_path: Path, offered: List[str], *, targets: str = TARGETS, updates: bool = True, fetches: bool = True) -> str:
+def fake_apt(tmp_path: Path, offered: List[str], *, targets: str = TARGETS, updates: bool = True, fetches: bool = True, error: str = "E: no route") -> str:
     """A PATH on which apt offers these versions of the suite, and reaches its network or not; what it was
     asked to do stands in `asked`."""
     folder = tmp_path / "apt"
@@ -124,7 +124,7 @@ echo "$@" >> {tmp_path}/asked
 case " $* " in
   *" indextargets "*) cat {tmp_path}/targets ;;
   *" update "*) {"exit 0" if updates else "echo 'E: no such suite' >&2; exit 100"} ;;
-  *" source "*) {"mkdir jemalloc-5.3.1; echo x > jemalloc_5.3.1-2.dsc" if fetches else "echo 'E: no route' >&2; exit 100"} ;;
+  *" source "*) {"mkdir jemalloc-5.3.1; echo x > jemalloc_5.3.1-2.dsc" if fetches else f"echo '{error}' >&2; exit 100"} ;;
 esac
 """)
     for name in ("cmake", "make"):
@@ -174,6 +174,12 @@ def test_a_network_that_does_not_reach_is_told_in_a_sentence(tmp_path: Path) -> 
     done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"], fetches=False))
     assert done.returncode == 5 and "is the network reached?" in done.stderr and "E: no route" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_listed_and_not_there_is_told(tmp_path: Path) -> None:
+    """A mirror that lags behind its index, or keeps only some of it: the network is not to blame."""
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"], fetches=False, error="E: Failed to fetch x  404  Not Found"))
+    assert done.returncode == 5 and "lists it and does not have it" in done.stderr and "network reached" not in done.stderr
 
 
 def test_a_build_that_leaves_no_library_is_told(tmp_path: Path) -> None:
