@@ -24,6 +24,16 @@ inline bool may_cut(const Span& span) {
 
 namespace detail {
 
+// Slots of two reservations may be neighbours, but are given back to each by itself.
+inline bool begins_reservation(std::size_t slot) {
+  const ArenaSet& set = g_arenas;
+  const int count = __atomic_load_n(&set.reservation_count, __ATOMIC_RELAXED);
+  for (int i = 0; i < count; ++i) {
+    if (set.reservations[i].first == slot) return true;
+  }
+  return false;
+}
+
 inline void set_waiting(const Span& span, std::size_t bytes) {
   set_slot(span.head(), SlotKind::kLargeCached, false, static_cast<std::uint32_t>(span.slots),
            bytes);
@@ -48,7 +58,7 @@ inline Span cut_span(Span& span, std::size_t& bytes, std::size_t keep, std::size
 // Joins two waiting spans if the second one lies directly behind the first.
 inline bool join_spans(Span& span, std::size_t& bytes, const Span& behind, std::size_t more) {
   if (behind.arena != span.arena || behind.slot != span.slot + span.slots) return false;
-  if (!may_cut(span) || !may_cut(behind)) return false;
+  if (!may_cut(span) || !may_cut(behind) || detail::begins_reservation(behind.slot)) return false;
   if (more > 0) bytes = (span.slots << kSegmentShift) + more;
   span.slots += behind.slots;
   detail::set_waiting(span, bytes);
