@@ -42,6 +42,11 @@ CATALOGUE: Dict[str, Warning_] = {
         "{metric} counts CPU time, and lane {lane} may have several threads: time spent waiting for locks is not in it",
         "use the rate per second, or say `threads: 1` in the lane",
     ),
+    "margin": Warning_(
+        "gate {gate}: its margin of {margin} lies below the noise floor of {floor} that this plan would have",
+        "widen it, or raise the blocks to about {blocks}",
+    ),
+    "instrument": Warning_("lane {lane} asks for `under: {under}`, which this machine does not give ({reason})", "{advice}"),
     # A run
     "dirty": Warning_("the tree has uncommitted changes", "commit before publishing; the figures cannot be repeated as they stand"),
     "skipped": Warning_("lane {workload} is skipped: {program} is not installed", "install it to have the lane"),

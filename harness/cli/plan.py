@@ -18,6 +18,7 @@ def add_plan(commands: Commands) -> None:
 
 
 def _plan(args: argparse.Namespace) -> int:
+    from harness.forecast import forecast, forecast_json, forecast_text, forecast_warnings, look_back
     from harness.plan import make_plan
     from harness.run.command import effective_experiment, find_experiment, shown_path
     from harness.run.doubts import gate_doubts, refuse_unknown_figures
@@ -29,13 +30,15 @@ def _plan(args: argparse.Namespace) -> int:
     experiment, skipped = without_missing_lanes(experiment, args.root)
     shown = shown_path(file, args.root)
     refuse_unknown_figures(experiment, file, shown)
-    for text in skipped + gate_doubts(experiment, file, shown):
-        print(f"warning: {text}", file=sys.stderr)
     plan = make_plan(experiment, args.quick)
+    foretold = forecast(experiment, plan, look_back(experiment, [results_dir(args), args.root / "results" / "published"]))
+    for text in [*skipped, *gate_doubts(experiment, file, shown), *forecast_warnings(foretold)]:
+        print(f"warning: {text}", file=sys.stderr)
     unfinished = find_unfinished_run(experiment, plan, results_dir(args), args.root.resolve())
     if args.json:
-        return print_json(plan_json(experiment, plan, unfinished))
+        return print_json(plan_json(experiment, plan, unfinished, forecast_json(foretold)))
     print(plan_text(experiment, plan))
+    print(forecast_text(foretold))
     if unfinished is not None:
         print(unfinished_text(unfinished))
     return 0

@@ -18,6 +18,8 @@ from harness.experiment.schema import (
     Nightly,
     Quick,
     Reference,
+    Truth,
+    TruthCase,
     Workload,
 )
 from harness.experiment.source import ExperimentError, Problem
@@ -37,6 +39,8 @@ __all__ = [
     "Reference",
     "RunOptions",
     "SCHEMA_FILE",
+    "Truth",
+    "TruthCase",
     "Workload",
     "apply_options",
     "apply_quick",

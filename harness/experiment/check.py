@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from harness.experiment.looks import lane_look_counts, least_pairs, look_alphas, look_counts
+from harness.experiment.figures import is_exact
+from harness.experiment.looks import lane_look_counts, least_blocks, least_pairs, look_alphas, look_counts
 from harness.experiment.predicate import parse_evidence, parse_predicate
 from harness.experiment.schema import Arm, Design, Experiment, Gate, Workload
 from harness.experiment.source import KeyPath, Source, nearest
@@ -19,6 +20,7 @@ from harness.model import AA, BASE, TREAT
 _ID = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 _NAME = re.compile(r"^[a-z][a-z0-9_-]*$")
 _RESERVED_COUNTS = 100_000
+MOST_ALLOWANCE = 0.02  # of an exact gate
 
 
 def check_experiment(experiment: Experiment, source: Source) -> None:
@@ -36,6 +38,7 @@ def check_experiment(experiment: Experiment, source: Source) -> None:
     design_ok = _check_design(experiment.design, source)
     _check_quick(experiment, source)
     _check_nightly(experiment, source)
+    _check_truth(experiment, source)
     if design_ok and not source.problems:
         _check_decidable(experiment, source)
 
@@ -91,6 +94,11 @@ def _check_workload(lane: str, workload: Workload, source: Source) -> None:
         source.problem(here + ("threads",), "a lane has at least 1 thread; correct or remove it")
     if workload.blocks is not None and workload.blocks < 1:
         source.problem(here + ("blocks",), "a lane runs in at least 1 block; remove it instead")
+    if workload.under == "cachegrind" and workload.program is None:
+        text = "cachegrind counts programs of workloads/ only, which say how many operations they did; use calls or counters"
+        source.problem(here + ("under",), text)
+    if workload.under == "cachegrind" and workload.sample_ms > 0:
+        source.problem(here + ("sample_ms",), "the memory under cachegrind is cachegrind's; use 0, or another lane")
     for name, pattern in workload.metrics.items():
         _check_pattern(here + ("metrics", name), pattern, source)
 
@@ -156,6 +164,7 @@ def _check_gate(gate: Gate, here: KeyPath, experiment: Experiment, source: Sourc
     if len(rules) != 1:
         found = " and ".join(rules) if rules else "no rule"
         source.problem(here, f"the gate has {found}; give one of go_if, no_go_if, same_within")
+    _check_exact(gate, here, source)
     for rule in rules:
         if rule == "same_within":
             if not 0 < float(gate.same_within or 0) < 1:
@@ -171,6 +180,21 @@ def _check_gate(gate: Gate, here: KeyPath, experiment: Experiment, source: Sourc
             side = f"'ratio {'<' if predicate.upward else '>'} {predicate.bound:g}'"
             text = f"no change at all (a ratio of 1) would be NO-GO; name the bad side, e.g. {side}, or use go_if"
             source.problem(here + (rule,), text)
+
+
+def _check_exact(gate: Gate, here: KeyPath, source: Source) -> None:
+    """Only counts repeat, and only ratios have a range that an allowance widens."""
+    if gate.exact_within is None:
+        return
+    place = here + ("exact_within",)
+    if not 0 <= float(gate.exact_within) <= MOST_ALLOWANCE:
+        text = f"an allowance of {gate.exact_within:g} is none of a count that repeats; use e.g. 0.001 for 0.1 %"
+        source.problem(place, text)
+    if gate.key and not is_exact(gate.key):
+        source.problem(place, f"{gate.key!r} is a time or a rate and never exact; leave it out")
+    text = gate.go_if if gate.go_if is not None else gate.no_go_if
+    if text is not None and not text.strip().startswith("ratio"):
+        source.problem(place, "an exact gate is one on a ratio; use same_within or a rule like 'ratio <= 1.01'")
 
 
 def _check_design(design: Design, source: Source) -> bool:
@@ -241,6 +265,30 @@ def _check_nightly(experiment: Experiment, source: Source) -> None:
             source.problem(("gates", i), f"{gate.metric}: a nightly gate is a guard on a ratio, e.g. no_go_if: \"ratio < 0.97\"; change it")
 
 
+def _check_truth(experiment: Experiment, source: Source) -> None:
+    """Every case names arms and lanes that exist, and asks something."""
+    if experiment.truth is None:
+        return
+    if experiment.kind != "ab":
+        source.problem(("truth",), "the cases compare arms with base; use kind ab", True)
+    effect = experiment.truth.effect
+    if effect is not None and effect.partition(".")[0] not in experiment.workloads:
+        source.problem(("truth", "effect"), f"unknown lane in {effect!r}; {nearest(effect, experiment.workloads)}")
+    for name, case in experiment.truth.cases.items():
+        here: KeyPath = ("truth", "cases", name)
+        if not _NAME.match(name):
+            source.problem(here, f"case name {name!r}; use a-z, 0-9, '_' and '-'", at_key=True)
+        if case.arm is not None and (case.arm == BASE or case.arm not in experiment.arms):
+            source.problem(here + ("arm",), f"{case.arm!r} is no arm beside base; {nearest(case.arm, experiment.arms)}")
+        for i, lane in enumerate(case.lanes):
+            if lane not in experiment.workloads:
+                source.problem(here + ("lanes", i), f"unknown lane {lane!r}; {nearest(lane, experiment.workloads)}")
+        if not any(gate.lane in case.lanes for gate in experiment.gates):
+            source.problem(here + ("lanes",), "no gate is on these lanes; name one that has some")
+        if case.rounds < 1:
+            source.problem(here + ("rounds",), f"{case.rounds} rounds; use 1 or more")
+
+
 def _is_ratio_guard(gate: Gate) -> bool:
     try:
         return gate.no_go_if is not None and parse_predicate(gate.no_go_if).subject == "ratio"
@@ -253,14 +301,14 @@ def _check_decidable(experiment: Experiment, source: Source) -> None:
     design = experiment.design
     looks = len(look_counts(design))
     if experiment.gates:
-        least = least_pairs(look_alphas(design, look_counts(design))[0])
+        least = least_blocks(experiment.gates, look_alphas(design, look_counts(design))[0])
         if design.blocks < least:
             source.problem(
                 ("design", "blocks"),
                 f"{design.blocks} blocks cannot decide at confidence {design.confidence:g} with "
                 f"{looks} look{'s' if looks > 1 else ''}; use at least {least}",
             )
-        one_look = least_pairs(look_alphas(design, [1])[0])
+        one_look = least_blocks(experiment.gates, look_alphas(design, [1])[0])
         if experiment.quick is not None and experiment.quick.blocks < one_look:
             source.problem(
                 ("quick", "blocks"),
@@ -270,7 +318,8 @@ def _check_decidable(experiment: Experiment, source: Source) -> None:
     for lane in {gate.lane: None for gate in experiment.gates}:
         cap = experiment.workloads[lane].blocks
         counts = lane_look_counts(experiment, lane)
-        needed = least_pairs(look_alphas(design, counts)[0])
+        gates = [gate for gate in experiment.gates if gate.lane == lane]
+        needed = least_blocks(gates, look_alphas(design, counts)[0])
         if cap is not None and counts[0] == cap and cap < needed:
             text = f"a cap of {cap} blocks cannot decide the lane's gates; use at least {needed}"
             source.problem(("workloads", lane, "blocks"), text)

@@ -32,6 +32,8 @@ from harness.experiment.schema import (
     Record,
     Reference,
     Sweep,
+    Truth,
+    TruthCase,
     Workload,
 )
 from harness.experiment.source import KeyPath, Source, nearest, parse_source, read_source
@@ -110,12 +112,15 @@ _SECTIONS: Mapping[str, type[Record]] = {
     "design": Design,
     "quick": Quick,
     "nightly": Nightly,
+    "truth": Truth,
 }
 
 
 def _keys_at(path: KeyPath) -> list[str]:
     """The keys that the mapping at `path` may have."""
     model = _SECTIONS[str(path[0])] if path else _TOP
+    if path[:2] == ("truth", "cases"):
+        model = TruthCase
     return list(model.__fields__)
 
 

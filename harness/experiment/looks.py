@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
-from harness.experiment.schema import Design, Experiment
+from harness.experiment.schema import Design, Experiment, Gate
 
 KEPT_BACK = 0.2  # of the error, for extensions
+EXACT_PAIRS = 2  # blocks that decide a gate on a count: what repeats once repeats
 _NORMAL = NormalDist()
 
 
@@ -110,6 +111,11 @@ def crossing(counts: Sequence[int], bounds: Sequence[float]) -> float:
         crossed += max(0.0, np.trapz(mass, at) - np.trapz(then, following))
         at, mass = following, then
     return float(crossed)
+
+
+def least_blocks(gates: Sequence[Gate], alpha: float) -> int:
+    """The fewest blocks that can decide all of `gates` at that error; exact ones need no statistics."""
+    return EXACT_PAIRS if all(gate.exact_within is not None for gate in gates) else least_pairs(alpha)
 
 
 def least_pairs(alpha: float) -> int:

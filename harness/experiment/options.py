@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Optional
 
-from harness.experiment.looks import least_pairs, look_alphas
+from harness.experiment.looks import least_blocks, look_alphas
 from harness.experiment.schema import Arm, Experiment, Quick, Workload
 from harness.experiment.source import nearest
 from harness.model import BASE, TREAT
@@ -100,7 +100,7 @@ def _check_quick_decides(quick: Experiment) -> None:
 
 def _least(experiment: Experiment, blocks: int) -> int:
     """The fewest blocks that one look, at `blocks`, can decide the gates with."""
-    return least_pairs(look_alphas(experiment.design, [blocks])[0]) if experiment.gates else 1
+    return least_blocks(experiment.gates, look_alphas(experiment.design, [blocks])[0]) if experiment.gates else 1
 
 
 def apply_blocks(experiment: Experiment, blocks: int) -> Experiment:

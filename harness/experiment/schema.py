@@ -24,6 +24,7 @@ from harness.model import AA, BASE, TREAT
 
 Kind = Literal["ab", "aa", "table"]
 Statistic = Literal["hodges-lehmann", "median"]
+Instrument = Literal["cachegrind", "calls", "counters"]
 
 
 class Number(float):
@@ -143,6 +144,13 @@ class Workload(Record):
         default_factory=list,
         description="Arms that do not run in this lane, e.g. a yardstick that has one thread only.",
     )
+    under: Optional[Instrument] = Field(
+        None,
+        description="An instrument that counts what repeats. cachegrind: instructions, one program of "
+        "workloads/, some fifty times slower. calls: the system calls for memory (mmaps, munmaps, "
+        "madvises, membarriers, …). counters: the processor's, where the machine has them, beside all "
+        "other figures. Under cachegrind and calls a lane gives no times.",
+    )
     figure: Optional[StrictStr] = Field(
         None,
         description="The metric that ranks allocators in the scoreboard. Names ending in _per_s, "
@@ -183,6 +191,12 @@ class Gate(Record):
     same_within: Optional[Number] = Field(
         None,
         description="Equivalence: GO if the interval of the ratio lies within 1/(1+x) and 1+x.",
+    )
+    exact_within: Optional[Number] = Field(
+        None,
+        description="For a count that repeats (instructions, faults, calls): the interval is the range of "
+        "the ratios, widened by this share, e.g. 0.001, so two blocks decide. When the figures of an arm, "
+        "or base and its copy, differ by more than that, the gate decides nothing.",
     )
     statistic: Statistic = Field(
         "hodges-lehmann",
@@ -276,6 +290,30 @@ class Nightly(Record):
     )
 
 
+class TruthCase(Record):
+    """One thing that is known to be so, and what a right verdict says of it."""
+
+    what: StrictStr = Field(..., description="What is known, a clause for the table.")
+    arm: Optional[StrictStr] = Field(
+        None, description="The arm that stands as treat. Default: none, base against its own copy."
+    )
+    lanes: list[StrictStr] = Field(..., description="The lanes that are run, and whose gates are asked.")
+    answer: Literal["GO", "NO-GO"] = Field(..., description="The right verdict; of equal arms GO: no difference.")
+    rounds: StrictInt = Field(20, description="Experiments of this case.")
+    rare: StrictBool = Field(
+        False, description="The defect is a failure that few runs have: only experiments that met one must find it."
+    )
+
+
+class Truth(Record):
+    """What `harness truth --real` makes of this experiment: many short ones, of which the truth is known."""
+
+    effect: Optional[StrictStr] = Field(
+        None, description="lane.metric that is counted once for every arm, to say how large the defects are."
+    )
+    cases: dict[str, TruthCase] = Field(..., description="The cases, by name.")
+
+
 class Experiment(Record):
     """One question put to the lab: arms, workloads, evidence and gates."""
 
@@ -315,6 +353,7 @@ class Experiment(Record):
     design: Design = Field(default_factory=Design, description="Blocks, order, stopping.")
     quick: Optional[Quick] = Field(None, description="What --quick changes.")
     nightly: Optional[Nightly] = Field(None, description="The two stages of `harness gate`.")
+    truth: Optional[Truth] = Field(None, description="The cases of `harness truth --real`.")
 
     @property
     def has_aa(self) -> bool:

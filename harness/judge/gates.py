@@ -19,6 +19,7 @@ from statistics import median
 from typing import Optional
 
 from harness.experiment import Gate, least_pairs
+from harness.judge import exact
 from harness.judge.control import Control, gate_margin, position_note
 from harness.judge.pairs import Pairs, log_ratios
 from harness.judge.plausible import constant, impossible, is_exact
@@ -69,15 +70,20 @@ def evaluate_gate(
     scale = Scale(log=not absolute or min(values) > 0)
     if absolute and scale.log:
         values = [math.log(v) for v in values]
-    found = estimate(values, alpha, gate.statistic)
+    repeats = gate.exact_within is not None
+    found = exact.estimate(values, gate) if repeats else estimate(values, alpha, gate.statistic)
     verdict.estimate, verdict.low, verdict.high = map(
         scale.back, (found.value, found.low, found.high)
     )
-    if scale.log and found.half_width is not None:
+    if scale.log and found.half_width is not None and not repeats:
         verdict.mde = tidy(math.expm1(minimal_detectable_effect(found.half_width, alpha)))
     verdict.status = _decide(gate, verdict.low, verdict.high)
-    _say_needs(verdict, found, scale, alpha)
-    if not absolute:
+    if repeats:  # and so more blocks would decide nothing else
+        verdict.confidence = None  # a range, not an interval of some confidence
+        _hear(verdict, exact.objection(gate, values, control))
+    else:
+        _say_needs(verdict, found, scale, alpha)
+    if not repeats and not absolute:
         if control is not None and control.floor is not None:
             _apply_floor(gate, verdict, found, control.floor)
             _hear(verdict, control.doubt)

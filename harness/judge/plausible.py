@@ -7,28 +7,14 @@ counters and memory sizes are exact and may be anything but negative.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from harness.experiment.figures import is_exact
 from harness.judge.text import plural
 from harness.model import RunRecord
 
 LEAST_WALL_S = 0.05  # one scheduler tick is 4 ms: below this it would already be 8 %
 LEAST_RUNS = 5  # so many equal figures in either arm are no coincidence
-
-# Names that say count or size; what a stats line counts (LINE.key) is exact too. Everything else is
-# taken for a measured time or rate, since what a command prints under a name of its own mostly is.
-_EXACT = re.compile(
-    r"(^|_)(k|m|ki?b|mi?b|bytes|pages|segs|count|calls|objs|objects|ops|allocs|frees|fallbacks|"
-    r"minflt|majflt|nvcsw|nivcsw|faults|mmaps|munmaps|madvises|instructions|refs|ticks|cycles|"
-    r"survivors|started|share|rate|samples|alloc_fail|damaged)$"
-)
-
-
-def is_exact(key: str) -> bool:
-    """Whether the metric is a count or a size, which may repeat; `key` has no lane in front."""
-    stem = key.partition("@")[0]
-    return "." in stem or ("_per_" not in stem and _EXACT.search(stem) is not None)
 
 
 def too_short(run: RunRecord, key: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from harness.measure.disturbance import disturbances
+from harness.measure.instruments import under_instrument
 from harness.measure.metrics import command_metrics, metrics_of
 from harness.measure.stats_lines import StatsLines, parse_stats
 from harness.measure.validity import reasons
@@ -14,25 +15,28 @@ from harness.model import Failure, RunRecord, Slot
 
 @dataclass(frozen=True)
 class Asked:
-    """What was to be run: `program` is None for a command; `patterns` are its figures."""
+    """What was to be run: `program` is None for a command; `patterns` are its figures, `under` the
+    instrument (`experiment/schema.py`)."""
 
     program: Optional[str]
     args: Sequence[str]
     patterns: Mapping[str, str]
     sample_ms: int
     single_threaded: bool = False
+    under: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of a run: the runner's `line`, its output, and the CPU time that the whole machine
-    spent meanwhile (None where it cannot be read)."""
+    """What was seen of a run: the runner's `line`, its output, the CPU time that the whole machine
+    spent meanwhile (None where it cannot be read), and the file that an instrument wrote."""
 
     line: Mapping[str, Any]
     stdout: str
     stderr: str
     started_utc: str
     busy_s: Optional[float] = None
+    counted: str = ""
 
 
 def failed_record(
@@ -61,6 +65,9 @@ def run_record(
     numbers, texts = metrics_of(seen.line)
     stats = parse_stats(seen.stderr)
     figures, missing = command_metrics(asked.patterns, seen.stdout + "\n" + seen.stderr)
+    if asked.under is not None:
+        numbers, uncounted = under_instrument(asked.under, numbers, seen.line, seen.counted)
+        missing += uncounted
     metrics: Dict[str, float] = {**numbers, **stats.numbers, **figures}
     why = reasons(
         seen.line, program=asked.program, args=asked.args, missing_figures=missing, series_wanted=asked.sample_ms > 0

@@ -16,11 +16,12 @@ from harness.build.arms import SameBytes
 from harness.build.baseline import resolve_commit
 from harness.errors import UserError
 from harness.experiment import Arm, Experiment, load_experiment
+from harness.experiment.as_file import as_file
 from harness.model import BASE, TREAT, Status, Verdict, json_text
 from harness.nightly.junit import junit
 from harness.nightly.night import Night
 from harness.nightly.page import interval, page, sentence
-from harness.nightly.stages import CONFIRM, SCREEN, as_file, confirm, screen, settings
+from harness.nightly.stages import CONFIRM, SCREEN, confirm, screen, settings
 from harness.nightly.triage import answer, outcomes, suspected
 from harness.plan import make_plan
 from harness.run.command import RunRequest, circumstances, dropped_gates, effective_experiment, run_to_verdict, shown_path, stored_run
@@ -118,7 +119,7 @@ def _stages(request: GateRequest, experiment: Experiment, night: Night, key: str
 def _run(request: GateRequest, stage: Experiment, file: Path) -> Tuple[Verdict, Path]:
     """Runs a stage from a file of its own; its answer is not the gate's and goes to standard error. A stage
     that this night has finished is taken as it is: measuring again until one likes it is no gate."""
-    write_whole(file, as_file(stage))
+    write_whole(file, as_file(stage, "harness gate"))
     made = _finished(request, load_experiment(file))
     if made is not None:
         return made

@@ -8,10 +8,7 @@ with what it began, and another night has another plan.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Sequence
-
-import yaml
 
 from harness.errors import UserError
 from harness.experiment import Design, Experiment, Nightly
@@ -57,9 +54,3 @@ def _stage(experiment: Experiment, stage: str, night: str, blocks: int, confiden
     question = f"{experiment.question} ({stage}, {night})"
     changed = {"id": f"{experiment.id}-{stage}", "question": question, "design": design, "quick": None, "nightly": None}
     return experiment.copy(update=changed)
-
-
-def as_file(experiment: Experiment) -> str:
-    """The experiment as the text of an experiment file, which the loader reads back as the same."""
-    data = json.loads(experiment.json(exclude_defaults=True))
-    return "# Written by `harness gate`.\n" + str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))

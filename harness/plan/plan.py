@@ -73,6 +73,8 @@ def plan_key(experiment: Experiment, quick: bool = False) -> str:
         relevant["design"].pop(key)
     for workload in relevant["workloads"].values():  # these only say how figures are shown
         del workload["figure"], workload["group"]
+        if workload["under"] is None:  # so that runs of before there were instruments keep their key
+            del workload["under"]
     relevant["arm_ids"] = experiment.arm_ids
     relevant["quick"] = quick
     text = json.dumps(relevant, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from harness.errors import Interrupted, UserError, failed
+from harness.measure.instruments import instrument_job
 from harness.measure.record import Asked, Seen, failed_record, run_record
 from harness.measure.validity import bad_arguments, failure, unmapped, unproven
 from harness.model import EXIT_FAILED, Block, BlockRecord, Failure, FailureKind, RunRecord, Slot, Status, json_text
@@ -135,17 +136,20 @@ class BlockRunner:
         self, block: Block, slot: Slot, env: Mapping[str, str], started: str
     ) -> Tuple[RunRecord, Optional[Path]]:
         lane, arm = self.lanes[slot.workload], self.arms[slot.arm]
-        out, err, series = (self.directory.work / name for name in ("stdout", "stderr", f"series-{slot.workload}-{slot.position}"))
+        out, err, counted, series = (
+            self.directory.work / name for name in ("stdout", "stderr", "counted", f"series-{slot.workload}-{slot.position}")
+        )
         with disk_errors(self.directory.work):
             (self.directory.work / "scratch").mkdir(exist_ok=True)
-            for stale in (out, err, series):
+            for stale in (out, err, counted, series):
                 stale.unlink(missing_ok=True)
         job = make_job(lane, arm, env, cwd=self.cwd, out=out, err=err, csv=series if lane.asked.sample_ms > 0 else None)
+        job.update(instrument_job(lane.asked.under, lane.argv, counted))
         busy = busy_cpu_s()
         line = start_runner(self.runner, job)
         after = busy_cpu_s()
         spent = None if busy is None or after is None else after - busy
-        seen = Seen(line, _text(out), _text(err), started, spent)
+        seen = Seen(line, _text(out), _text(err), started, spent, _text(counted))
         if line.get("error"):
             raise RunnerFault(f"{line['error']}\n{seen_tail(seen)}")
         own = lane.asked.program is not None

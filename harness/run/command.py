@@ -115,7 +115,7 @@ def run_command(request: RunRequest) -> int:
 
 def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
     """The verdict, and the directory of the finished run."""
-    _stop_on_signals()
+    stop_on_signals()
     directory: Optional[RunDirectory] = None
     locks, answer = ExitStack(), Answer()
     try:
@@ -147,7 +147,7 @@ def run_to_verdict(request: RunRequest) -> Tuple[Verdict, Path]:
         experiment = extended(experiment, directory)
         plan = make_plan(experiment, request.options.quick)
         with answer.stands():
-            verdict = _measure(request, directory, plan, experiment, prepared, arms, answer)
+            verdict = measure_blocks(request, directory, plan, experiment, prepared, arms, answer)
             record(request.results, directory, verdict)  # before the report, without which a run is not finished
             build_report(directory.root)
         answer.said()
@@ -166,7 +166,7 @@ def _take_locks(locks: ExitStack, request: RunRequest, experiment_id: str) -> No
     locks.enter_context(held(build_lock(request.build), f"the build tree {request.build}", who, wait=request.wait))
 
 
-def _measure(
+def measure_blocks(
     request: RunRequest,
     directory: RunDirectory,
     plan: Plan,
@@ -174,9 +174,10 @@ def _measure(
     prepared: Prepared,
     arms: Mapping[str, ReadyArm],
     answer: Answer,
+    progress: Optional[Progress] = None,
 ) -> Verdict:
     """The blocks that are missing, then the verdict: told first, because a full disk may be in the way
-    of writing it, then kept."""
+    of writing it, then kept. `progress` says how it goes, if not in the usual way."""
     log = AttemptLog(directory.root / ATTEMPTS)
 
     def judge_now(records: Sequence[BlockRecord]) -> Verdict:
@@ -195,7 +196,7 @@ def _measure(
             told = "\n".join(f"  {text}" for text in unknown)
             raise UserError(f"{experiment.id}: nothing answers to a name of this experiment; correct it and run again:\n{told}")
 
-    with Progress(Pace(plan, time.monotonic)) as progress:
+    with progress or Progress(Pace(plan, time.monotonic)) as progress:
         blocks = BlockRunner(
             directory, log, prepared.runner, request.root, arms, prepared.lanes, utc_now, progress.slot, progress.note
         )
@@ -250,7 +251,7 @@ def circumstances(directory: RunDirectory) -> Circumstances:
     )
 
 
-def _stop_on_signals() -> None:
+def stop_on_signals() -> None:
     """SIGTERM and SIGHUP end a run as Ctrl-C does. Set here as well when inherited as ignored: a shell
     starts background commands deaf to SIGINT."""
 

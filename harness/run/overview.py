@@ -120,7 +120,7 @@ def unfinished_text(found: Unfinished) -> str:
     return f"unfinished: {found.where}, {found.blocks} blocks; a run is refused, unless with --fresh, because something has changed:{told}"
 
 
-def plan_json(experiment: Experiment, plan: Plan, found: Optional[Unfinished]) -> Dict[str, Any]:
+def plan_json(experiment: Experiment, plan: Plan, found: Optional[Unfinished], foretold: Mapping[str, Any]) -> Dict[str, Any]:
     """The plan as it is kept in a run, and what stands around it."""
     unfinished = None if found is None else {"run": str(found.where), "blocks": found.blocks, "changed": found.changed}
     return {
@@ -130,6 +130,7 @@ def plan_json(experiment: Experiment, plan: Plan, found: Optional[Unfinished]) -
         "gates": [{"gate": gate.id or gate.metric, "metric": gate.metric, "rule": gate.rule} for gate in experiment.gates],
         "plan": plan.to_json(),
         "unfinished": unfinished,
+        "forecast": dict(foretold),
     }
 
 

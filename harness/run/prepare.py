@@ -19,6 +19,7 @@ from harness.build.flags import InlineVariant, inline_name
 from harness.build.meson import BuildTree
 from harness.errors import UserError
 from harness.experiment import Experiment, Workload
+from harness.measure.instruments import tools_of
 from harness.measure.record import Asked
 from harness.model import AA, BASE, ArmFacts
 from harness.peers.catalogue import OWN_LIBRARIES
@@ -27,6 +28,7 @@ from harness.peers.resolve import ResolvedPeer, resolve
 from harness.run.block import Lane
 from harness.run.cpus import cpu_sets, single_threaded, usable_cpus
 from harness.run.environment import SEARCH_PATH, lane_environment
+from harness.run.instruments import require_instruments
 
 AA_KIND = "aa"
 
@@ -64,6 +66,7 @@ def prepare(
     names = sorted({w.program for w in experiment.workloads.values() if w.program is not None})
     expected = Expected(same_bytes=experiment.kind == AA_KIND, difference=experiment.difference)
     built = built_arms(tree, wanted_arms(experiment, places), names, expected, base)
+    require_instruments(experiment, tree.runner)
     if ours:
         given = {**given, **build_own_libraries(tree, [r.allocator for r in ours])}
         peers = {r.arm: peers.get(r.arm) or resolve(r.allocator, r.preset, given) for r in experiment.references}
@@ -132,8 +135,13 @@ def check_lanes(experiment: Experiment, root: Path) -> None:
             raise UserError(warnings.text("requires", workload=name, program=program))
 
 
+def programs_of(lane: Workload) -> List[str]:
+    """What must be installed for the lane, beside the programs of workloads/."""
+    return [*(lane.command or [])[:1], *lane.requires, *tools_of(lane.under)]
+
+
 def missing_programs(lane: Workload, root: Path) -> List[str]:
-    needs = list(lane.requires) + ([lane.command[0]] if lane.command else [])
+    needs = programs_of(lane)
     return [program for program in dict.fromkeys(needs) if find_program(program, root) is None]
 
 
@@ -166,7 +174,7 @@ def inputs_of(experiment: Experiment, root: Path) -> Dict[str, Path]:
     workloads/ read none). By the name under which the experiment knows them."""
     found: Dict[str, Path] = {}
     for lane in experiment.workloads.values():
-        for name in [*(lane.command or [])[:1], *lane.requires]:
+        for name in programs_of(lane):
             program = find_program(name, root)
             if program is not None:
                 found[name] = Path(program).resolve()
@@ -218,7 +226,8 @@ def _lane(name: str, lane: Workload, tree: BuildTree, usable: List[int]) -> Lane
     else:
         words = lane.command or []
         argv = [find_program(words[0], tree.root) or words[0], *words[1:], *lane.args]
-    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms, single_threaded(lane.program, lane.threads))
+    alone = single_threaded(lane.program, lane.threads)
+    asked = Asked(lane.program, tuple(lane.args), lane.metrics, lane.sample_ms, alone, lane.under)
     return Lane(name, argv, asked, lane.env, float(lane.timeout_s), cpu_sets(lane.program, usable, lane.threads))
 
 

@@ -1,16 +1,21 @@
 """Tells a person how far a run is: one changing line on a terminal, plain lines elsewhere.
 
-The time left is that of the blocks up to the next look, at the mean pace of the blocks this process
-has made; a look that does not decide adds more.
+The time left is that of the runs up to the next look, each as long as the runs of its lane that this
+process has made were on the average; a look that does not decide adds more. Without a terminal a block
+that takes long says now and then where it is.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
-from typing import Any, Callable, Optional, TextIO, Type
+from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO, Type
 
 from harness.model import MEASURED, Block, Plan, Slot
+
+
+QUIET_S = 30.0  # so long a run says nothing where there is no terminal
 
 
 def duration(seconds: float) -> str:
@@ -24,31 +29,45 @@ def duration(seconds: float) -> str:
 
 
 class Pace:
-    """Blocks done and to do; `clock` gives seconds."""
+    """Blocks and runs done and to do; `clock` gives seconds."""
 
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
         self._plan = plan
         self._clock = clock
         self._warmup = sum(block.kind != MEASURED for block in plan.blocks)
-        self._spent = 0.0
-        self._made = 0
+        self._taken: Dict[str, List[float]] = {}  # seconds of each run made now, by lane
+        self._block: Optional[Block] = None  # the one being made
         self._begun = 0.0
+        self._slot: Optional[Slot] = None  # the run being made, the `runs`th of its block
+        self._slot_begun = 0.0
+        self.runs = 0
         self.measured = 0
         self.done = 0
 
-    def begin(self) -> None:
-        self._begun = self._clock()
+    def begin(self, block: Block) -> None:
+        self._block, self._begun, self.runs = block, self._clock(), 0
+
+    def begin_run(self, slot: Slot) -> None:
+        now = self._clock()
+        self._end_run(now)
+        self._slot, self._slot_begun = slot, now
+        self.runs += 1
+
+    def _end_run(self, now: float) -> None:
+        if self._slot is not None:
+            self._taken.setdefault(self._slot.workload, []).append(now - self._slot_begun)
+        self._slot = None
 
     def finish(self, block: Block, made_now: bool) -> float:
         """Counts a block; the seconds it took, 0 for one found complete."""
         self.done += 1
         self.measured += block.kind == MEASURED
+        self._block = None
         if not made_now:
             return 0.0
-        took = self._clock() - self._begun
-        self._spent += took
-        self._made += 1
-        return took
+        now = self._clock()
+        self._end_run(now)
+        return now - self._begun
 
     @property
     def goal(self) -> int:
@@ -63,17 +82,37 @@ class Pace:
         return self._warmup + ahead
 
     def left(self) -> Optional[str]:
-        """None until a block was made."""
-        if self._made == 0:
+        """None until a run was made. A lane that had none yet is taken for the mean of the others."""
+        runs = [seconds for taken in self._taken.values() for seconds in taken]
+        if not runs:
             return None
-        return duration(self._spent / self._made * max(0, self.goal - self.done))
+        each = {lane: sum(taken) / len(taken) for lane, taken in self._taken.items()}
+        mean = sum(runs) / len(runs)
+        left = 0.0
+        if self._slot is not None:
+            left += max(0.0, each.get(self._slot.workload, mean) - (self._clock() - self._slot_begun))
+        for slot in self._ahead():
+            left += each.get(slot.workload, mean)
+        return duration(left)
+
+    def _ahead(self) -> Iterator[Slot]:
+        """The runs that are to be begun before the next look."""
+        if self._block is None:
+            blocks = self._plan.blocks[self.done : self.goal]
+        else:
+            yield from self._block.slots[self.runs :]
+            blocks = self._plan.blocks[self.done + 1 : self.goal_of_next]
+        for block in blocks:
+            yield from block.slots
 
 
 class Progress:
     """Use as a context manager. `note` is for sentences that must stay readable afterwards."""
 
-    def __init__(self, pace: Pace, stream: Optional[TextIO] = None) -> None:
+    def __init__(self, pace: Pace, stream: Optional[TextIO] = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.pace = pace
+        self._clock = clock
+        self._told = clock()
         self._stream = stream or sys.stderr
         self._bar: Any = None
         self._task: Any = None
@@ -98,8 +137,13 @@ class Progress:
             self._bar.stop()
 
     def slot(self, block: Block, slot: Slot) -> None:
+        self.pace.begin_run(slot)
+        place = f"block {self.pace.done + 1}/{self.pace.goal_of_next}, run {self.pace.runs}/{len(block.slots)}"
         if self._bar is not None:
-            self._show(f"block {self.pace.done + 1}/{self.pace.goal_of_next}  {slot.workload}  {slot.arm}")
+            self._show(f"{place}  {slot.workload}  {slot.arm}")
+        elif self._clock() - self._told >= QUIET_S:
+            left = self.pace.left()
+            self.note(f"{place}: {slot.workload}, {slot.arm}" + (f", about {left} left" if left else ""))
 
     def block(self, block: Block, took: float) -> None:
         left = self.pace.left()
@@ -110,6 +154,7 @@ class Progress:
         self.note(f"block {self.pace.done}/{self.pace.goal} ({block.kind}) done in {took:.1f} s{more}")
 
     def note(self, text: str) -> None:
+        self._told = self._clock()
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:

@@ -124,7 +124,7 @@ class Session:
         if found is not None:
             self.progress.pace.finish(block, made_now=False)
             return found
-        self.progress.pace.begin()
+        self.progress.pace.begin(block)
         record = self.blocks.run(self.plan.key, block)
         self.progress.block(block, self.progress.pace.finish(block, made_now=True))
         return record

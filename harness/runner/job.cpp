@@ -8,6 +8,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "counters.hpp"
 #include "error.hpp"
 
 namespace hz3::runner {
@@ -18,11 +19,11 @@ using Json = nlohmann::json;
 constexpr double kLongestTimeoutS = 30 * 86400.0;
 constexpr double kShortestSampleMs = 0.1;
 
-constexpr std::array<std::string_view, 16> kKeys = {
+constexpr std::array<std::string_view, 18> kKeys = {
     "argv",      "env",          "cwd",         "preload",         "expect_mapped",
     "cpus",      "sampler_cpus", "timeout_s",   "rlimit_as_bytes", "sample_ms",
     "pss_every", "stdin",        "stdout_path", "stderr_path",     "csv_path",
-    "clear_thp"};
+    "clear_thp", "count_calls",  "counters"};
 
 [[noreturn]] void bad(const std::string& message) {
   throw RunnerError(kBadJob, "bad job: " + message);
@@ -79,6 +80,19 @@ std::vector<std::string> env_of(const Json& value) {
   return out;
 }
 
+bool bool_of(const Json& value, const std::string& key) {
+  if (!value.is_boolean()) bad("`" + key + "` must be true or false");
+  return value.get<bool>();
+}
+
+std::vector<std::string> counters_of(const Json& value, const std::string& key) {
+  std::vector<std::string> names = strings_of(value, key);
+  for (const std::string& name : names) {
+    if (find_counter(name) == nullptr) bad("`" + key + "` names no counter: " + name);
+  }
+  return names;
+}
+
 Stream stream_of(const Json& value, const std::string& key) {
   Stream stream;
   if (value.is_number_integer()) {
@@ -130,10 +144,9 @@ void read_key(Job& job, const std::string& key, const Json& value) {
   if (key == "stdout_path") job.output = stream_of(value, key);
   if (key == "stderr_path") job.errors = stream_of(value, key);
   if (key == "csv_path") job.csv_path = string_of(value, key);
-  if (key == "clear_thp") {
-    if (!value.is_boolean()) bad("`clear_thp` must be true or false");
-    job.clear_thp = value.get<bool>();
-  }
+  if (key == "clear_thp") job.clear_thp = bool_of(value, key);
+  if (key == "count_calls") job.count_calls = bool_of(value, key);
+  if (key == "counters") job.counters = counters_of(value, key);
 }
 
 Json parse_text(std::string_view text) {

@@ -36,6 +36,8 @@ struct Job {
   Stream errors;
   std::string csv_path;  // empty: none
   bool clear_thp = false;
+  bool count_calls = false;           // see calls.hpp
+  std::vector<std::string> counters;  // names in counters.hpp
 };
 
 // Throws RunnerError (kBadJob) with a sentence that names the offending key.

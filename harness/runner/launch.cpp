@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include <csignal>
 #include <vector>
 
+#include "calls.hpp"
 #include "clock.hpp"
 #include "error.hpp"
 
@@ -22,8 +25,9 @@ constexpr int kStatusFd = 22;
 // Descriptors are first moved up here so that none lies in another's final place.
 constexpr int kParking = 64;
 
-// What the child says of its start: first that it is about to exec and when, and then, only if it
-// is still there, what failed.
+// What the child says of its start: where calls are counted, first the listener (with the message,
+// and no time in it); that it is about to exec and when; then, only if it is still there, what
+// failed.
 struct Message {
   int64_t at_ns = 0;
   int error = 0;
@@ -117,6 +121,35 @@ void limit(int status_fd, int resource, uint64_t bytes, const char* step) {
   if (setrlimit(static_cast<__rlimit_resource>(resource), &both) != 0) fail(status_fd, step);
 }
 
+// Room for one descriptor beside a message.
+union Control {
+  char bytes[CMSG_SPACE(sizeof(int))];
+  cmsghdr aligned;
+};
+
+// From here on every counted call waits for the runner, which serves them after exec: the child
+// makes none before it. False with errno set.
+bool send_listener(int status_fd) {
+  const int listener = listen_to_calls();
+  if (listener < 0) return false;
+  Message message;
+  iovec part{&message, sizeof message};
+  Control control{};
+  msghdr packet{};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  packet.msg_control = control.bytes;
+  packet.msg_controllen = sizeof control.bytes;
+  cmsghdr* head = CMSG_FIRSTHDR(&packet);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof listener);
+  std::memcpy(CMSG_DATA(head), &listener, sizeof listener);
+  const bool sent = sendmsg(status_fd, &packet, 0) >= 0;
+  close(listener);
+  return sent;
+}
+
 // Runs in the child between go() and exec.
 [[noreturn]] void become_workload(const Plan& plan, pid_t runner) {
   int status_fd = plan.sources.back();
@@ -128,6 +161,7 @@ void limit(int status_fd, int resource, uint64_t bytes, const char* step) {
   }
   // A core dump of a heap of some GiB would be written while the next run is measured.
   limit(status_fd, RLIMIT_CORE, 0, "forbid core dumps");
+  if (plan.job.count_calls && !send_listener(status_fd)) fail(status_fd, "count the system calls");
   if (chdir(plan.job.cwd.c_str()) != 0) fail(status_fd, "enter the working directory");
   const std::vector<char*> argv = pointers(plan.job.argv);
   const std::vector<char*> env = pointers(plan.env);
@@ -142,13 +176,33 @@ void limit(int status_fd, int resource, uint64_t bytes, const char* step) {
   fail(status_fd, "start");
 }
 
-// False at the end of the pipe. Messages are shorter than PIPE_BUF, so they come whole.
-bool read_message(int fd, Message& message) {
+// False when the other end is closed. Messages come whole, and `listener` with the one that has it.
+bool read_message(int fd, Message& message, Fd& listener) {
+  iovec part{&message, sizeof message};
+  Control control{};
+  msghdr packet{};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  packet.msg_control = control.bytes;
+  packet.msg_controllen = sizeof control.bytes;
   ssize_t got;
   do {
-    got = read(fd, &message, sizeof message);
+    got = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
+  const cmsghdr* head = got > 0 ? CMSG_FIRSTHDR(&packet) : nullptr;
+  if (head != nullptr && head->cmsg_type == SCM_RIGHTS) {
+    int received;
+    std::memcpy(&received, CMSG_DATA(head), sizeof received);
+    listener = Fd(received);
+  }
   return got == static_cast<ssize_t>(sizeof message);
+}
+
+std::pair<Fd, Fd> make_channel() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    throw cannot("make a channel");
+  return {Fd(ends[0]), Fd(ends[1])};
 }
 
 std::pair<Fd, Fd> make_pipe() {
@@ -167,7 +221,7 @@ Launch::Launch(const Job& job, const cpu_set_t& workload_cpus, Fd& phase_end, Fd
   const Fd output = open_stream(job.output, kFresh);
   const Fd errors = open_stream(job.errors, kFresh);
   auto [go_read, go_write] = make_pipe();
-  auto [status_read, status_write] = make_pipe();
+  auto [status_read, status_write] = make_channel();
   const Plan plan{job,
                   workload_cpus,
                   full_environment(job),
@@ -196,10 +250,10 @@ int64_t Launch::go() {
   if (write(go_.get(), "", 1) != 1) throw cannot("let the workload start");
   go_.reset();
   int64_t exec_ns = 0;
-  // The pipe ends when exec closes it.
-  for (Message message; read_message(status_.get(), message);) {
+  // The channel ends when exec closes it.
+  for (Message message; read_message(status_.get(), message, listener_);) {
     if (message.step[0] == '\0') {
-      exec_ns = message.at_ns;
+      exec_ns = message.at_ns;  // of a message with the listener 0, and then told again
     } else if (std::string_view(message.step) == "start") {
       throw cannot("start " + program_, message.error);
     } else {

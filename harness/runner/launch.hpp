@@ -31,11 +31,13 @@ class Launch {
   // the child, because the runner may wake up when the workload is well under way). Throws
   // RunnerError with the step that failed.
   int64_t go();
+  // The listener of the calls that are counted; empty unless the job asks for it. After go().
+  Fd take_listener() { return std::move(listener_); }
 
  private:
   pid_t pid_ = 0;
   std::string program_;
-  Fd go_, status_;
+  Fd go_, status_, listener_;
 };
 
 // The CPU set that `cpus` means: those of `allowed`, or all of them when the list is empty. Throws

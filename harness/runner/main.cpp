@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "counters.hpp"
 #include "error.hpp"
 #include "job.hpp"
 #include "keeper.hpp"
@@ -27,6 +28,7 @@ using hz3::runner::RunnerError;
 constexpr const char kUsage[] =
     "usage: hz3-runner JOB.json\n"
     "       hz3-runner -            (the job on stdin)\n"
+    "       hz3-runner --counters   (which performance counters this machine gives)\n"
     "Runs one workload, measures it and prints one JSON line.\n"
     "Job and line are described in harness/runner/README.md.\n";
 
@@ -80,6 +82,10 @@ int measure(const char* path) {
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
     std::fputs(kUsage, stdout);
+    return 0;
+  }
+  if (argc == 2 && std::strcmp(argv[1], "--counters") == 0) {
+    std::fputs(hz3::runner::available_counters().c_str(), stdout);
     return 0;
   }
   if (argc != 2) {

@@ -91,6 +91,20 @@ Json marks_of(const Report& report) {
   return list;
 }
 
+Json calls_of(const Report& report) {
+  if (!report.calls) return nullptr;
+  Json object = Json::object();
+  for (size_t i = 0; i < kCountedCalls.size(); i++)
+    object[kCountedCalls[i].name] = (*report.calls)[i];
+  return object;
+}
+
+Json counters_of(const Report& report) {
+  Json object = Json::object();
+  for (const CounterFigure& figure : report.counters) object[figure.name] = or_null(figure.count);
+  return object;
+}
+
 void put_usage(Json& line, const std::optional<Usage>& usage) {
   const auto put = [&](const char* key, int64_t Usage::*field) {
     line[key] = usage ? Json((*usage).*field) : Json(nullptr);
@@ -131,6 +145,8 @@ std::string to_line(Report& report) {
   line["runner_cpu_ns"] = or_null(report.runner_cpu_ns);
   line["sampler_shared"] = report.sampler.shared;
   line["sampler"] = sampler_of(report.sampler);
+  line["calls"] = calls_of(report);
+  line["counters"] = counters_of(report);
   line["machine"] = {{"steal_ms", or_null(report.machine.steal_ms)},
                      {"psi_cpu_some_us", or_null(report.machine.psi_cpu_some_us)},
                      {"psi_mem_some_us", or_null(report.machine.psi_mem_some_us)},

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "calls.hpp"
+#include "counters.hpp"
 #include "machine.hpp"
 #include "marks.hpp"
 #include "memory.hpp"
@@ -52,6 +54,8 @@ struct Report {
   MachineCounters machine;
   std::optional<int64_t> handover_before_ns;
   std::optional<int64_t> handover_after_ns;
+  std::optional<CallCounts> calls;      // where they were asked for
+  std::vector<CounterFigure> counters;  // likewise
 
   // Keeps the first error; those after it are mostly its consequences.
   void note(const std::string& what) {

@@ -14,8 +14,10 @@
 #include <algorithm>
 #include <csignal>
 
+#include "calls.hpp"
 #include "cleanup.hpp"
 #include "clock.hpp"
+#include "counters.hpp"
 #include "error.hpp"
 #include "handover.hpp"
 #include "launch.hpp"
@@ -110,6 +112,8 @@ class Run {
   Tracer tracer_;
   MarkChannel marks_;
   ResultChannel result_;
+  CallCounter calls_;
+  Counters counters_;
   Fd signals_;
   pid_t pid_ = 0;  // the workload's first process, our direct child
   SampleBuffer samples_;
@@ -149,8 +153,10 @@ void Run::start() {
   Process& first = tree_.add(pid_, nullptr);
   first.announced = true;
   begin_trace(first);
+  counters_.open(pid_, job_.counters);
   before_ = read_machine_counters();
   start_ns_ = launch.go();
+  if (job_.count_calls) calls_.adopt(launch.take_listener());
   if (tracer_.active()) {
     serve_exec();
   } else {
@@ -213,13 +219,16 @@ int64_t Run::next_event_ns() const {
 }
 
 void Run::wait_for_event(bool& signals, bool& marks, bool& result) {
-  pollfd fds[] = {
-      {signals_.get(), POLLIN, 0}, {marks_.poll_fd(), POLLIN, 0}, {result_.poll_fd(), POLLIN, 0}};
+  pollfd fds[] = {{signals_.get(), POLLIN, 0},
+                  {marks_.poll_fd(), POLLIN, 0},
+                  {result_.poll_fd(), POLLIN, 0},
+                  {calls_.poll_fd(), POLLIN, 0}};
   const timespec wait = to_timespec(std::max<int64_t>(0, next_event_ns() - monotonic_ns()));
-  if (ppoll(fds, 3, &wait, nullptr) <= 0) return;
+  if (ppoll(fds, 4, &wait, nullptr) <= 0) return;
   signals = fds[0].revents != 0;
   marks = fds[1].revents != 0;
   result = fds[2].revents != 0;
+  if (fds[3].revents != 0) calls_.serve(fds[3].revents);
 }
 
 void Run::on_signals() {
@@ -399,6 +408,8 @@ void Run::finish() {
   report_.result = result_.text();
   report_.sampler.ran_on = list_of(sampled_on_);
   if (report_.ok()) report_.handover_after_ns = handover_ns(workload_cpus_);
+  if (job_.count_calls) report_.calls = calls_.counts();
+  report_.counters = counters_.read();
   rusage own{};
   getrusage(RUSAGE_SELF, &own);
   report_.runner_cpu_ns = to_ns(own.ru_utime) + to_ns(own.ru_stime);

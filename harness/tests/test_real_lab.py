@@ -81,6 +81,36 @@ def test_a_static_program_cannot_pass_for_one_under_the_arm(tmp_path: Path) -> N
     assert "was not mapped in the process" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_counts_decide_in_two_blocks(tmp_path: Path) -> None:
+    """The example of the deterministic lane, in its quick form, with smaller arguments."""
+    text = (PROJECT / "experiments" / "deterministic.yaml").read_text(encoding="utf-8")
+    before, quick, _ = text.partition("quick:")
+    small = " {blocks: 2, args: {instructions: [400000, 400, 16, 2048], calls: [200000, 4000, 16, 2048]}}\n"
+    done = subprocess.run(
+        [*command(tmp_path, before.replace("exact_within: 0.002", "exact_within: 0.02").replace("1.01", "1.05") + quick + small), "--quick"],
+        cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode in (0, 2), done.stdout + done.stderr  # faults may differ on a machine short of page cache
+    assert "instructions.instructions_per_op: GO" in done.stdout and "calls.mmaps: GO" in done.stdout, done.stdout
+    (where,) = (tmp_path / "results" / "deterministic").iterdir()
+    runs = json.loads((where / "blocks" / "0000.json").read_text())["runs"]
+    counted = next(run["metrics"] for run in runs if run["workload"] == "instructions")
+    assert counted["instructions"] > 400000 * 20 and "wall_s" not in counted
+    assert "valgrind" in json.loads((where / "manifest.json").read_text())["inputs_sha256"]
+
+
+def test_an_instrument_that_the_machine_lacks_is_told_before_anything_runs(tmp_path: Path) -> None:
+    given = subprocess.run([f"{BUILD}/harness/runner/hz3-runner", "--counters"], capture_output=True, text=True).stdout
+    text = LONG.replace('{command: [sleep, "300"]}', '{command: ["true"], under: counters}')
+    done = run(tmp_path, text)
+    if "instructions yes" in given:
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 4 and not (tmp_path / "results").exists(), done.stderr
+    assert "lane sleep asks for `under: counters`, which this machine does not give (instructions: " in done.stderr
+    assert "count instructions with `under: cachegrind`" in done.stderr
+
+
 def processes_of(folder: Path) -> List[int]:
     """Those whose environment names the test's own folder."""
     found = []

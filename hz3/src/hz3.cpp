@@ -3,6 +3,7 @@
 // tests and sanitizer builds use that.
 #include "api/functions.hpp"
 #include "api/knobs.hpp"
+#include "api/memory_report.hpp"
 #include "api/process.hpp"
 #include "policy/points.hpp"
 

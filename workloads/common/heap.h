@@ -45,4 +45,10 @@ inline void give(void* object, Tally& tally) {
   ++tally.frees;
 }
 
+// malloc and free as a type, for shapes that take their heap as one.
+struct Malloc {
+  static void* take(std::size_t bytes, Tally& tally) { return workload::take(bytes, tally); }
+  static void give(void* object, std::size_t, Tally& tally) { workload::give(object, tally); }
+};
+
 }  // namespace workload

@@ -10,6 +10,7 @@
 
 #include "common/args.h"
 #include "common/crew.h"
+#include "common/latency.h"
 #include "common/report.h"
 #include "common/sizes.h"
 #include "common/touch.h"
@@ -52,6 +53,8 @@ class Larson {
       : plan_(plan),
         blocks_(std::size_t{plan.threads} * plan.chunks),
         lanes_(plan.threads),
+        latency_every_(latency_every()),
+        latencies_(plan.threads),
         team_(2 * plan.threads),
         ready_(plan.threads + 1),
         done_(plan.threads + 1) {}
@@ -88,15 +91,12 @@ class Larson {
     Block* blocks = &blocks_[std::size_t{index} * plan_.chunks];
     Random random(plan_.seed + lane.generations, index + 1);
     const UniformSizes sizes(plan_.sizes);
-    const std::uint64_t life = plan_.rounds * plan_.chunks;
-    Tally tally;
-    std::uint64_t replaced = 0;
-    while (replaced < life && !stop_.raised()) {
-      replace(blocks[random.below(plan_.chunks)], sizes(random), tally);
-      ++replaced;
+    if (latency_every_ == 0) {
+      live(lane, blocks, random, sizes, Untimed<Heap>());
+    } else {
+      live(lane, blocks, random, sizes,
+           Timed<Heap>(latency_every_, latencies_[index], plan_.seed + lane.generations));
     }
-    lane.tally.add(tally);
-    lane.replacements += replaced;
     if (stop_.raised()) {
       done_.wait();
     } else {
@@ -115,15 +115,32 @@ class Larson {
     Tally tally;
   };
 
+  // A thread's replacements, to the end of its life or of the run.
+  template <class Calls>
+  void live(Lane& lane, Block* blocks, Random random, const UniformSizes& sizes, Calls calls) {
+    const std::uint64_t life = plan_.rounds * plan_.chunks;
+    Tally tally;
+    std::uint64_t replaced = 0;
+    while (replaced < life && !stop_.raised()) {
+      replace(calls, blocks[random.below(plan_.chunks)], sizes(random), tally);
+      ++replaced;
+    }
+    lane.tally.add(tally);
+    lane.replacements += replaced;
+  }
+
   void fill_all() {
     Random random(plan_.seed);
     const UniformSizes sizes(plan_.sizes);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) replace(blocks_[i], sizes(random), tally_);
+    Untimed<Heap> calls;
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      replace(calls, blocks_[i], sizes(random), tally_);
   }
 
-  static void replace(Block& block, std::size_t bytes, Tally& tally) {
-    if (block.object != nullptr) Heap::give(block.object, block.bytes, tally);
-    block.object = Heap::take(bytes, tally);
+  template <class Calls>
+  static void replace(Calls& calls, Block& block, std::size_t bytes, Tally& tally) {
+    if (block.object != nullptr) calls.give(block.object, block.bytes, tally);
+    block.object = calls.take(bytes, tally);
     block.bytes = static_cast<std::uint32_t>(bytes);
     touch_ends(block.object, bytes);
   }
@@ -136,11 +153,13 @@ class Larson {
     for (unsigned i = 0; i < plan_.threads; ++i) {
       generations += lanes_[i].generations;
       replacements += lanes_[i].replacements;
+      if (i > 0) latencies_[0].add(latencies_[i]);
       tally_.add(lanes_[i].tally);
     }
     Result result;
     report(result, replacements, "replacements", measured_, tally_);
     result.number("threads_started", generations);
+    if (latency_every_ != 0) report_latencies(result, latencies_[0]);
     result.write();
   }
 
@@ -148,6 +167,8 @@ class Larson {
   Phases phases_;
   Table<Block> blocks_;
   Table<Lane> lanes_;
+  const std::uint32_t latency_every_;
+  Table<Latencies> latencies_;  // a lane each, never two threads of it at once
   Team team_;
   Barrier ready_, done_;
   StopFlag stop_;

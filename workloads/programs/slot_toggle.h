@@ -3,11 +3,26 @@
 
 #include <cstdint>
 
+#include "common/latency.h"
 #include "common/phase.h"
 #include "common/random.h"
 #include "common/report.h"
 
 namespace workload {
+
+template <class Sizes, class Calls>
+void toggle(std::uint64_t iters, Table<void*>& slots, std::uint32_t ws, Random random,
+            const Sizes& sizes, Calls calls, Tally& tally) {
+  for (std::uint64_t i = 0; i < iters; ++i) {
+    void*& slot = slots[random.below(ws)];
+    if (slot != nullptr) {
+      calls.give(slot, 0, tally);
+      slot = nullptr;
+    } else {
+      slot = calls.take(sizes(random), tally);
+    }
+  }
+}
 
 // Runs `iters` steps and reports; phases: `run`, then `end` with the working set still live. The
 // blocks left over are freed after that and are not part of the figure; "allocs" and "frees" count
@@ -19,16 +34,14 @@ int run_slot_toggle(std::uint64_t iters, std::uint32_t ws, const Sizes& sizes, s
   Random random(seed);
   Tally tally;
   Stopwatch measured;
+  const std::uint32_t every = latency_every();
+  Table<Latencies> found(1);
   phases.mark("run", 1);
   measured.start();
-  for (std::uint64_t i = 0; i < iters; ++i) {
-    void*& slot = slots[random.below(ws)];
-    if (slot != nullptr) {
-      give(slot, tally);
-      slot = nullptr;
-    } else {
-      slot = take(sizes(random), tally);
-    }
+  if (every == 0) {
+    toggle(iters, slots, ws, random, sizes, Untimed<Malloc>(), tally);
+  } else {
+    toggle(iters, slots, ws, random, sizes, Timed<Malloc>(every, found[0], seed), tally);
   }
   measured.stop();
   phases.end();
@@ -37,6 +50,7 @@ int run_slot_toggle(std::uint64_t iters, std::uint32_t ws, const Sizes& sizes, s
   }
   Result result;
   report(result, iters, "ops", measured, tally);
+  if (every != 0) report_latencies(result, found[0]);
   result.write();
   return 0;
 }

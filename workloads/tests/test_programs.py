@@ -157,6 +157,30 @@ def test_another_seed_is_another_stream(command: str) -> None:
     assert len(hashes) == 2, "0x2 is 2 in hexadecimal"
 
 
+QUANTILES = [f"{call}_{which}_ns" for call in ("malloc", "free") for which in ("p50", "p99", "p999", "max")]
+
+
+@pytest.mark.parametrize("command", [*list(STREAMS)[:2], "larson 0.05 8 1000 50 10 4141 2", "larson_sized 0.05 8 1000 50 10 4141 2"])
+def test_single_calls_are_timed_when_asked_and_nothing_else_changes(command: str) -> None:
+    program, *argv = command.split()
+    plain, timed = counted(program, argv), counted(program, argv, HZ_LATENCY="5")
+    assert plain.result is not None and timed.result is not None and timed.counts is not None
+    assert set(timed.result) - set(plain.result) == {*QUANTILES, "timer_p50_ns", "latency_samples"}
+    for call in ("malloc", "free"):
+        p50, p99, p999, most = (timed.result[f"{call}_{which}_ns"] for which in ("p50", "p99", "p999", "max"))
+        assert 0 < p50 <= p99 <= p999 <= most + 1
+    calls = timed.counts["malloc"] + timed.counts["operator_new"] + timed.counts["free"]
+    assert calls / 12 < timed.result["latency_samples"] < calls / 4
+    if command in STREAMS:
+        assert timed.counts["hash"] == STREAMS[command]
+
+
+@pytest.mark.parametrize("value", ["0", "", "x", "-3", "5x", "99999999999"])
+def test_a_latency_that_is_no_number_is_refused(value: str) -> None:
+    done = run("bench_ssot", "10 10 16 32".split(), env={"HZ_LATENCY": value})
+    assert done.status == 2 and "HZ_LATENCY is" in done.stderr and done.result is None
+
+
 def test_larson_sized_deletes_with_the_right_sizes() -> None:
     done = counted("larson_sized", "0.05 8 1000 50 10 4141 2".split())
     assert done.result is not None and done.counts is not None

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from harness.experiment import Workload
-from harness.experiment.figures import RESULTS, RUNNER, known_names, larger_is_better, smaller_is_better, unknown_figure
+from harness.experiment.figures import (
+    LATENCIES,
+    LATENCY,
+    RESULTS,
+    RUNNER,
+    TIMES_CALLS,
+    known_names,
+    larger_is_better,
+    smaller_is_better,
+    unknown_figure,
+)
 from harness.measure.metrics import metrics_of
 
 BUILD = os.environ.get("HZ3_BUILD_DIR")
@@ -66,6 +76,18 @@ def test_every_program_gives_the_figures_it_is_known_for(program: str) -> None:
     assert set(RESULTS[program]) - {"damaged"} == numbers
 
 
+@pytest.mark.skipif(BUILD is None, reason="HZ3_BUILD_DIR is not set; tools/test sets it")
+@pytest.mark.parametrize("program", sorted(RESULTS))
+def test_the_programs_that_time_single_calls_are_the_ones_known(program: str) -> None:
+    env = {"HZ_RESULT_FD": "1", "PATH": "/usr/bin:/bin", LATENCY: "3"}
+    command = [f"{BUILD}/workloads/{program}", *SMALL[program].split()]
+    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    assert set(result) & set(LATENCIES) == (set(LATENCIES) if program in TIMES_CALLS else set())
+    known = known_names(Workload(program=program, env={LATENCY: "3"}))
+    assert known is not None and {name for name, value in result.items() if not isinstance(value, str)} <= set(known)
+
+
 def test_every_program_that_is_known_is_tried() -> None:
     assert set(SMALL) == set(RESULTS)
     built = (Path(__file__).resolve().parents[3] / "workloads/meson.build").read_text(encoding="utf-8")
@@ -89,6 +111,12 @@ def test_every_program_that_is_known_is_tried() -> None:
         ({"command": ["x"], "metrics": {"rows_per_s": "(.)"}}, "rows_per_s", ""),
         ({"command": ["x"], "metrics": {"rows_per_s": "(.)"}}, "row_per_s", "the lane gives no figure 'row_per_s'; did you mean 'rows_per_s'?"),
         ({"command": ["x"]}, "own_result_of_the_command", ""),
+        ({"program": "larson"}, "malloc_p99_ns", "gives the figure 'malloc_p99_ns' only with `env: {HZ_LATENCY: 100}`"),
+        ({"program": "larson", "env": {"HZ_LATENCY": "100"}}, "malloc_p99_ns", ""),
+        ({"program": "larson"}, "instructions", "only with `under: cachegrind`"),
+        ({"program": "larson", "under": "calls"}, "ops_per_s", "it would be the instrument's"),
+        ({"program": "larson", "under": "cachegrind"}, "rss_run_kb", "it would be the instrument's"),
+        ({"program": "larson", "under": "calls"}, "madvises", ""),
     ],
 )
 def test_figures_a_lane_cannot_give(workload: dict[str, object], key: str, words: str) -> None:

@@ -11,12 +11,13 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.experiment import Gate, load_experiment, parse_experiment
+from harness.experiment.as_file import as_file
 from harness.experiment.source import ExperimentError
 from harness.model import AaVerdict, GateVerdict, Status, Verdict
 from harness.nightly.junit import junit
 from harness.nightly.night import Night
 from harness.nightly.page import page
-from harness.nightly.stages import as_file, confirm, screen
+from harness.nightly.stages import confirm, screen
 from harness.nightly.triage import GateOutcome, Outcome, answer, confirmed, is_suspicious, outcomes
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -112,9 +113,9 @@ def test_the_real_nightly_has_the_lanes_of_the_scoreboard_and_a_guard_on_each() 
 def test_stages_are_files_that_read_back_as_they_are_and_differ_by_night() -> None:
     nightly = load_experiment(PROJECT / "experiments/nightly.yaml")
     first = screen(nightly, "2026-01-09")
-    assert parse_experiment(as_file(first)) == first and not first.has_aa
+    assert parse_experiment(as_file(first, "harness gate")) == first and not first.has_aa
     second = confirm(nightly, "2026-01-09", ["larson.ops_per_s", "idle_held.rss_idle_kb"])
-    assert parse_experiment(as_file(second)) == second and second.has_aa
+    assert parse_experiment(as_file(second, "harness gate")) == second and second.has_aa
     assert list(second.workloads) == ["larson", "idle_held"] and len(second.gates) == 2
     assert second.design.confidence == pytest.approx(1 - 2 * 0.05 / 2)
     assert len({first.design.seed, second.design.seed, screen(nightly, "2026-01-10").design.seed}) == 3

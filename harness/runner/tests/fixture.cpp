@@ -3,10 +3,12 @@
 // this project's own implementation of it.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,6 +190,29 @@ int descriptors() {
   return 0;
 }
 
+// `times` of each in the main thread, in another thread and in a child.
+void ask_for_memory(long times) {
+  for (long i = 0; i < times; i++) {
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(page, 4096, MADV_DONTNEED);
+    syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+    munmap(page, 4096);
+  }
+}
+
+int memory_calls(const char* times) {
+  const long each = std::atol(times);
+  ask_for_memory(each);
+  std::thread(ask_for_memory, each).join();
+  const pid_t child = fork();
+  if (child == 0) {
+    ask_for_memory(each);
+    _exit(0);
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && status == 0 ? 0 : 98;
+}
+
 int touch(const char* mib) {
   touched(std::strtoul(mib, nullptr, 10) * kMiB);
   return 0;
@@ -213,6 +238,7 @@ int main(int argc, char** argv) {
   if (what == "hold") return hold();
   if (what == "thp") return thp();
   if (what == "descriptors") return descriptors();
+  if (what == "memory-calls") return memory_calls(argument);
   if (what == "touch") return touch(argument);
   return 2;
 }

@@ -34,6 +34,16 @@ void hz3_epoch_force(void);
  * empty run of every shard. Returns 1 if any memory was returned, else 0. `pad` is ignored. */
 int hz3_trim(size_t pad);
 
+/* Where the memory went. hz3_stats_print writes one page for a person on stderr: what is reserved and
+ * resident, and where: live, cached by level, free with memory and without, by size class.
+ * hz3_stats_write does so on a descriptor, with a table by shard if asked for; hz3_stats_json writes
+ * all of it as one line of JSON. Return 0, or -1 when not all could be written. Every byte is counted
+ * once; exact while no other thread allocates, a fair sample otherwise. They need no memory. */
+enum { HZ3_STATS_SHARDS = 1 };
+void hz3_stats_print(void);
+int hz3_stats_write(int fd, int options);
+int hz3_stats_json(int fd);
+
 /* The build record: one line of JSON with variant, every flag's value, compiler, options and
  * commit. The same text stands in the library's section .hz3.build. Never NULL, never freed. */
 const char* hz3_build_info(void);

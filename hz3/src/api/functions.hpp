@@ -112,6 +112,7 @@ namespace detail {
     const auto attempt = [&] {
       const KeepErrno keep;
       tick_if_attached();
+      on_growth();
       return resize_large(block, p, size);
     };
     void* resized = attempt();
@@ -131,7 +132,7 @@ inline void* reallocate(void* p, std::size_t size) {
     return nullptr;
   }
   if (const std::uint32_t c = class_of_pointer(p); c != 0) {
-    if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c].blocks);
+    if (is_marked_free(p)) stop_double_free(p, c, t_cache->bins[c]);
     const std::size_t old = kSizeClasses[c].size;
     // Stay while the block fits and is not more than twice as large as needed.
     if (size <= old && (size > old / 2 || old <= 64)) return p;

@@ -9,8 +9,7 @@
 #include <cinttypes>
 #include <climits>
 
-#include "api/functions.hpp"
-#include "observe/census.hpp"
+#include "api/memory_report.hpp"
 
 extern "C" {
 
@@ -40,21 +39,8 @@ HZ3_PUBLIC struct mallinfo mallinfo(void) noexcept {
   return info;
 }
 
-// One line on stderr.
-HZ3_PUBLIC void malloc_stats(void) noexcept {
-  const hz3::Books books = hz3::take_census();
-  hz3::LineWriter line;
-  line.text("hz3: bytes live ").decimal(books.live);
-  line.text(" (large blocks ").decimal(books.large_blocks);
-  line.text(" with ").decimal(books.large_bytes).text(")");
-  line.text(", in thread caches ").decimal(books.cached);
-  line.text(", in the store ").decimal(books.stored);
-  line.text(", waiting for reuse ").decimal(books.waiting);
-  line.text(", free with memory ").decimal(books.free_dirty);
-  line.text(", free without ").decimal(books.free_clean);
-  line.text(", headers and tables ").decimal(books.headers + books.tables);
-  line.write_to(2);
-}
+// As hz3_stats_print.
+HZ3_PUBLIC void malloc_stats(void) noexcept { hz3_stats_print(); }
 
 // glibc's XML, with what hz3 has to say. Only option 0 is defined.
 HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
@@ -62,7 +48,8 @@ HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
     errno = EINVAL;
     return -1;
   }
-  const hz3::Books books = hz3::take_census();
+  hz3::Breakdown more{};
+  const hz3::Books books = hz3::take_census(&more);
   const struct {
     const char* type;
     std::uint64_t bytes;
@@ -75,10 +62,18 @@ HZ3_PUBLIC int malloc_info(int options, FILE* stream) noexcept {
   for (const auto& total : totals)
     written &= fprintf(stream, "<total type=\"%s\" size=\"%" PRIu64 "\"/>\n", total.type,
                        total.bytes) >= 0;
-  written &=
-      fprintf(stream,
-              "<total type=\"large\" count=\"%" PRIu64 "\" size=\"%" PRIu64 "\"/>\n</malloc>\n",
-              books.large_blocks, books.large_bytes) >= 0;
+  written &= fprintf(stream, "<total type=\"large\" count=\"%" PRIu64 "\" size=\"%" PRIu64 "\"/>\n",
+                     books.large_blocks, books.large_bytes) >= 0;
+  for (uint32_t c = 1; c < hz3::kClasses; ++c) {
+    const hz3::ClassBooks& of_class = more.classes[c];
+    if (of_class.runs == 0) continue;
+    written &= fprintf(stream,
+                       "<class size=\"%" PRIu32 "\" runs=\"%" PRIu64 "\" pages=\"%" PRIu64
+                       "\" used=\"%" PRIu64 "\" cached=\"%" PRIu64 "\" stored=\"%" PRIu64 "\"/>\n",
+                       hz3::kSizeClasses[c].size, of_class.runs, of_class.pages, of_class.live(),
+                       of_class.cached, of_class.stored) >= 0;
+  }
+  written &= fprintf(stream, "</malloc>\n") >= 0;
   return written ? 0 : -1;
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "api/functions.hpp"
+#include "observe/report_signal.hpp"
 #include "os/environment.hpp"
+#include "release/purger.hpp"
 
 static_assert(HZ3_KNOB_SET == static_cast<int>(hz3::knob::Result::kSet));
 static_assert(HZ3_KNOB_UNKNOWN == static_cast<int>(hz3::knob::Result::kUnknown));
@@ -12,7 +14,10 @@ static_assert(HZ3_KNOB_OUT_OF_RANGE == static_cast<int>(hz3::knob::Result::kOutO
 extern "C" {
 
 HZ3_PUBLIC int hz3_knob_set(const char* name, uint64_t value) {
-  return static_cast<int>(hz3::knob::set(hz3::knob::find(name), value));
+  const auto result = hz3::knob::set(hz3::knob::find(name), value);
+  hz3::install_report_signal();
+  if (result == hz3::knob::Result::kSet) hz3::heed_purger_knob();
+  return static_cast<int>(result);
 }
 
 HZ3_PUBLIC int hz3_knob_get(const char* name, uint64_t* value) {
@@ -45,4 +50,6 @@ HZ3_PUBLIC size_t hz3_knob_list(struct hz3_knob* knobs, size_t room) {
 [[gnu::constructor]] static void hz3_read_environment() {
   const hz3::KeepErrno keep;
   hz3::read_environment_once();
+  hz3::install_report_signal();
+  hz3::heed_purger_knob();
 }

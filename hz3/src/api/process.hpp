@@ -44,7 +44,9 @@ inline void repair_registry_in_child() {
   detail::repair_large_cache_in_child();
   detail::repair_shards_in_child();
   g_cache_pool.repair_child();
+  g_place_pool.repair_child();
   detail::repair_registry_in_child();
+  detail::recount_footprint();
   on_fork_child();
 }
 

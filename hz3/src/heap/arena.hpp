@@ -46,7 +46,9 @@ struct OwnReservation {
   OwnReservation* next;
 };
 
-inline constexpr int kMaxReservations = 64;
+inline constexpr int kMaxReservations = static_cast<int>(flag::ARENAS_MAX);
+// Whether a heap whose arenas are full is to refuse, instead of asking the system for single slots.
+inline constexpr bool kBounded = kMaxReservations < 64;
 // Beyond what addresses there are; keeps sizes in slots within 32 bits.
 inline constexpr std::size_t kMostSlots = std::size_t{1} << 31;
 
@@ -63,6 +65,7 @@ struct ArenaSet {
   TablePool<OwnReservation> own_pool;  // used under the lock only
   std::size_t most_bytes = 0;          // that the system could ever grant where nothing is reserved
   std::uint64_t purge_failures = 0;
+  std::uint64_t releases = 0;  // of slots of the window, ever
 };
 
 inline constinit ArenaSet g_arenas;
@@ -376,6 +379,7 @@ inline SlotRange allocate_in_window_locked(std::size_t slots, SlotKind kind, std
     const SlotRange range = take_from_new_reservation_locked(slots, kind, alignment);
     if (range.arena != nullptr) return range;
   }
+  if (kBounded && set.in_bulk) return {};
   return claim_locked(kind, alignment, bytes);
 }
 
@@ -394,7 +398,24 @@ inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t al
     const SlotRange range = detail::allocate_in_window_locked(slots, kind, alignment, bytes);
     if (range.arena != nullptr || kind == SlotKind::kSegment) return range;
   }
+  if (kBounded && g_arenas.in_bulk) return {};
   return detail::reserve_own_locked(slots, alignment);
+}
+
+// Free slots of the arenas there may be, but no more than `enough`; that many also where no arena
+// is the last, or none is reserved ahead.
+inline std::size_t free_slots(std::size_t enough) {
+  const ArenaSet& set = g_arenas;
+  os::LockGuard guard(g_arenas.lock);
+  if (!set.in_bulk || set.reservation_count < kMaxReservations) return enough;
+  std::size_t free = 0;
+  for (int i = 0; i < set.reservation_count && free < enough; ++i) {
+    const Reservation& in = set.reservations[i];
+    free += in.end - in.committed;
+    for (std::size_t slot = in.lowest_free; slot < in.committed && free < enough; ++slot)
+      free += kind_of(set.window.table[slot]) == SlotKind::kFree;
+  }
+  return free < enough ? free : enough;
 }
 
 // Tries to take the `more` slots directly behind `end`; used to grow a large block in place.
@@ -458,6 +479,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots,
   }
   if (is_claimed(arena.table[first])) {
     os::LockGuard guard(set.lock);
+    ++set.releases;
     return detail::unclaim_locked(first, slots);
   }
   // First purged, then free, so that nobody can be handed a slot that is about to be purged.
@@ -468,6 +490,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots,
   Reservation* in = detail::reservation_of_locked(first);
   if (in != nullptr && first < in->lowest_free) in->lowest_free = first;
   set.purge_failures += !purged;
+  ++set.releases;
   return purged;
 }
 

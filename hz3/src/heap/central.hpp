@@ -14,74 +14,22 @@
 
 #include <cstring>
 
-#include "heap/batch.hpp"
+#include "heap/delivery.hpp"
 #include "heap/populate.hpp"
-#include "heap/shard.hpp"
 #include "heap/sort_by_run.hpp"
 
 namespace hz3 {
 
-// How many blocks somebody wants, and how many he can take.
-struct Wish {
-  std::uint32_t wanted;
-  std::uint32_t most;  // at least `wanted`
-};
-
-// Blocks on their way out of the central store. They are only named here, under the lock; whoever
-// takes the delivery links them afterwards, because touching them may miss the cache (another
-// processor freed them) or fault (they never existed).
-struct Delivery {
-  struct Piece {  // linked blocks from `first` to `last`
-    void* first;
-    void* last;
-  };
-  static constexpr std::uint32_t kMostPieces = 32;
-
-  Piece pieces[kMostPieces];
-  std::uint32_t piece_count = 0;
-  std::uint32_t linked = 0;  // blocks in all pieces
-  char* fresh = nullptr;     // neighbouring blocks that never existed
-  std::uint32_t fresh_count = 0;
-  PageBits stale;       // pages of the segment of `fresh` that may hold old bytes
-  AheadRange populate;  // pages to fault in before linking
-
-  std::uint32_t count() const { return linked + fresh_count; }
-  // Fresh blocks end a delivery: it holds one range of them.
-  bool wants_more(Wish wish) const {
-    return count() < wish.wanted && fresh_count == 0 && piece_count < kMostPieces;
-  }
-  void add(void* first, void* last, std::uint32_t blocks) {
-    pieces[piece_count++] = {first, last};
-    linked += blocks;
-  }
-};
-
 namespace detail {
-
-// Adds the run's free blocks to a delivery: all of them if they fit, without looking at any,
-// however many there are; else as many as are wanted, by walking there.
-inline void take_free_blocks(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
-  void* const first = run.free_blocks;
-  std::uint32_t n = run.carved - run.live;
-  void* last = page_address(segment, first_page(segment, run)) +
-               std::size_t{run.last_free} * kSizeClasses[run.size_class].size;
-  if (delivery.count() + n > wish.most) {
-    n = wish.wanted - delivery.count();
-    last = first;
-    for (std::uint32_t i = 1; i < n; ++i) last = link_of(last);
-    run.free_blocks = link_of(last);
-  } else {
-    run.free_blocks = nullptr;
-  }
-  delivery.add(first, last, n);
-  run.live = static_cast<std::uint16_t>(run.live + n);
-  count_outside(*segment.owner, run.size_class, static_cast<std::int32_t>(n));
-}
 
 // Moves blocks from a run to a delivery that holds fewer than wanted: blocks that came back first,
 // then blocks that never existed.
 inline void take_from_run(Segment& segment, Run& run, Wish wish, Delivery& delivery) {
-  if (run.free_blocks != nullptr) take_free_blocks(segment, run, wish, delivery);
+  if (run.carved > run.live) {
+    const std::uint32_t n = RunBlocks::take(segment, run, wish, delivery);
+    run.live = static_cast<std::uint16_t>(run.live + n);
+    count_outside(*segment.owner, run.size_class, static_cast<std::int32_t>(n));
+  }
   const SizeClass& info = kSizeClasses[run.size_class];
   if (delivery.count() >= wish.wanted || run.carved == info.objects) return;
   const std::uint32_t left = info.objects - run.carved;
@@ -90,6 +38,7 @@ inline void take_from_run(Segment& segment, Run& run, Wish wish, Delivery& deliv
   delivery.fresh = page_address(segment, first_page(segment, run)) +
                    static_cast<std::size_t>(run.carved) * info.size;
   delivery.fresh_count = fresh;
+  note_carved(segment, run, fresh);
   run.carved = static_cast<std::uint16_t>(run.carved + fresh);
   run.live = static_cast<std::uint16_t>(run.live + fresh);
   count_outside(*segment.owner, run.size_class, static_cast<std::int32_t>(fresh));
@@ -125,6 +74,21 @@ inline void take_pages(Shard& shard, std::uint32_t c, Wish wish, Delivery& deliv
   if (run == nullptr) return;
   delivery.populate = plan_populate(shard, segment_of(run), *run);
   take_from_fresh_run(shard, *run, wish, delivery);
+}
+
+// The last resort of a heap that cannot grow: what shards with threads have left over.
+inline void take_from_living_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
+  const int kind = static_cast<int>(kind_of_class(c));
+  for (Shard& shard : g_shards) {
+    if (delivery.count() > 0) return;
+    if (&shard == &home) continue;
+    if (!shard.may_offer(c) &&
+        shard.free_pages[kind].load(std::memory_order_relaxed) < kSizeClasses[c].pages)
+      continue;
+    os::LockGuard guard(shard.lock);
+    take_from_lists(shard, c, wish, delivery);
+    if (delivery.count() == 0) take_pages(shard, c, wish, delivery);
+  }
 }
 
 inline void take_pages_of_dead_shards(Shard& home, std::uint32_t c, Wish wish, Delivery& delivery) {
@@ -169,7 +133,12 @@ inline Delivery take_delivery(Shard& home, std::uint32_t c, Wish wish) {
     take_pages(home, c, wish, delivery);
   }
   if (delivery.count() == 0) take_pages_of_dead_shards(home, c, wish, delivery);
-  if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+  if (delivery.count() == 0) {
+    const bool others_first = on_growth();
+    if (others_first) take_from_living_shards(home, c, wish, delivery);
+    if (delivery.count() == 0) grow_and_take(home, c, wish, delivery);
+    if (delivery.count() == 0) take_from_living_shards(home, c, wish, delivery);
+  }
   return delivery;
 }
 
@@ -186,19 +155,15 @@ inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
 }
 
 // Makes one batch of a delivery: fresh blocks first, lowest address first, then the pieces.
-inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
+inline Batch batch_of(const Delivery& delivery, std::uint32_t c) {
   if (delivery.populate.bytes != 0) os::populate(delivery.populate.start, delivery.populate.bytes);
-  void* first = nullptr;
-  for (std::uint32_t i = delivery.piece_count; i > 0; --i) {
-    link_of(delivery.pieces[i - 1].last) = first;
-    first = delivery.pieces[i - 1].first;
-  }
-  for (std::uint32_t i = delivery.fresh_count; i > 0; --i) {
-    void* block = delivery.fresh + static_cast<std::size_t>(i - 1) * kSizeClasses[c].size;
-    link_of(block) = first;
-    first = block;
-  }
-  return Batch::of_linked(first, delivery.count());
+  const std::size_t size = kSizeClasses[c].size;
+  Batch batch;
+  for (std::uint32_t i = delivery.piece_count; i > 0; --i)
+    RunBlocks::add_to(batch, delivery.pieces[i - 1], size);
+  for (std::uint32_t i = delivery.fresh_count; i > 0; --i)
+    batch.push(delivery.fresh + static_cast<std::size_t>(i - 1) * size);
+  return batch;
 }
 
 }  // namespace detail
@@ -207,14 +172,17 @@ inline Batch link_delivery(const Delivery& delivery, std::uint32_t c) {
 // about as many as wanted, and no more than it can take. They count as live from here on. An empty
 // batch means the system has no more memory.
 inline Batch take_blocks(Shard& home, std::uint32_t c, Wish wish) {
-  return detail::link_delivery(detail::take_delivery(home, c, wish), c);
+  return detail::batch_of(detail::take_delivery(home, c, wish), c);
 }
 
 // One block of a medium class, the first `bytes` of which read as zero; nullptr when the system has
 // no more memory. What is known to be zero is not touched.
 inline void* take_zeroed_run(Shard& home, std::uint32_t c, std::size_t bytes) {
   const Delivery delivery = detail::take_delivery(home, c, {1, 1});
-  if (delivery.linked > 0) return std::memset(delivery.pieces[0].first, 0, bytes);
+  if (delivery.returned > 0) {
+    void* block = RunBlocks::first(delivery.pieces[0], kSizeClasses[c].size);
+    return std::memset(block, 0, bytes);
+  }
   if (delivery.fresh != nullptr) detail::clear_stale_pages(delivery, bytes);
   return delivery.fresh;
 }
@@ -223,6 +191,7 @@ inline void* take_zeroed_run(Shard& home, std::uint32_t c, std::size_t bytes) {
 // page size to 1 MiB); nullptr when the system has no more memory.
 inline void* take_aligned_run(Shard& home, std::uint32_t c, std::size_t alignment) {
   Delivery delivery;
+  on_growth();
   detail::grow_and_take(home, c, {1, 1}, delivery,
                         static_cast<std::uint32_t>(alignment / os::kPageSize));
   return delivery.fresh;
@@ -241,10 +210,11 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
     fatal("invalid free: pointer into the middle of a block", block);
   }
   if (run.live == 0) fatal("double free: the run has no live block", block);
-  if (run.free_blocks == nullptr) run.last_free = static_cast<std::uint16_t>(index);
-  link_of(block) = run.free_blocks;
-  os::order_stores();  // a forked child goes over the list
-  run.free_blocks = block;
+  if constexpr (RunBlocks::kHoldsIsCheap) {
+    if (RunBlocks::holds(segment, run, static_cast<std::uint32_t>(index)))
+      fatal("double free: the block is in its run", block);
+  }
+  RunBlocks::put(segment, run, block, static_cast<std::uint32_t>(index));
   --run.live;
   file_run(shard, run);
   if (run.live == 0) on_run_empty(shard, run);

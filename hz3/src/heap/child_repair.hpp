@@ -12,8 +12,8 @@
 //     the list;
 //   - a free slot or page that may hold old bytes is dirty;
 //   - of a run with blocks in use: the page map, `run_offset`, the class, `carved` (never too low
-//     for a block in use), and the list of free blocks: whatever can be reached through it is free,
-//     or was about to become free in the hands of the dead thread;
+//     for a block in use), and the free blocks it remembers: each of them is free, or was about to
+//     become free in the hands of the dead thread;
 //   - a page of such a run is not in `free_bits`. So a page that is in no whole run is free.
 //
 // This rests on fork being a cut in time for all threads: the kernel shows the child no store of a
@@ -21,6 +21,7 @@
 #pragma once
 
 #include "heap/large_cache.hpp"
+#include "heap/run_blocks.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
@@ -41,32 +42,13 @@ inline bool is_whole_run(Segment& segment, std::uint32_t page, std::uint32_t c) 
   return segment.runs[page].carved <= kSizeClasses[c].objects;
 }
 
-// Counts a run's free blocks and finds the last one. A list that does not end, or leaves the run,
-// is given up whole.
-inline void recount_run(Segment& segment, Run& run) {
-  const SizeClass& info = kSizeClasses[run.size_class];
-  const auto start =
-      reinterpret_cast<std::uintptr_t>(page_address(segment, first_page(segment, run)));
-  std::uint32_t blocks = 0;
-  for (void* block = run.free_blocks; block != nullptr; block = *static_cast<void**>(block)) {
-    const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(block) - start;
-    if (offset % info.size != 0 || offset / info.size >= run.carved || ++blocks > run.carved) {
-      run.free_blocks = nullptr;
-      blocks = 0;
-      break;
-    }
-    run.last_free = static_cast<std::uint16_t>(offset / info.size);
-  }
-  run.live = static_cast<std::uint16_t>(run.carved - blocks);
-}
-
 inline void rebuild_segment(Shard& shard, Segment& segment) {
   std::uint8_t* const map = map_bytes(segment, 0);
   for (std::uint32_t page = kHeaderPages; page < kPagesPerSegment;) {
     const std::uint32_t c = map[page];
     if (!segment.free_bits.test(page) && is_whole_run(segment, page, c)) {
       Run& run = segment.runs[page];
-      recount_run(segment, run);
+      run.live = static_cast<std::uint16_t>(run.carved - RunBlocks::recount(segment, run));
       run.state = RunState::kNone;
       file_run(shard, run);
       count_outside(shard, c, run.live);
@@ -146,6 +128,22 @@ inline void repair_shards_in_child() {
     shard.unpublished_bytes = 0;
   }
   g_outside_bytes.store(outside, std::memory_order_relaxed);
+}
+
+// After all of them. What a thread that does not exist had counted and not made, or made and not
+// counted, must not stay so.
+inline void recount_footprint() {
+  std::uint64_t bytes = 0;
+  for (Shard& shard : g_shards) {
+    for (List<Segment>& list : shard.segments) {
+      for (Segment* s = list.front(); s != nullptr; s = s->next) bytes += footprint_of(*s);
+    }
+  }
+  for_each_slot_locked([&](const Slot& slot) {
+    const SlotKind kind = kind_of(slot);
+    if (kind == SlotKind::kLargeHead || kind == SlotKind::kLargeCached) bytes += footprint_of(slot);
+  });
+  g_footprint.store(bytes, std::memory_order_relaxed);
 }
 
 }  // namespace detail

@@ -11,6 +11,7 @@
 
 #include <sys/random.h>
 
+#include "heap/bin.hpp"
 #include "heap/central.hpp"
 
 namespace hz3 {
@@ -53,34 +54,29 @@ inline void mark_live(void* block) {
 
 namespace detail {
 
-inline bool is_in_list(const void* block, void* list, std::uint32_t most) {
-  for (; list != nullptr && most > 0; list = link_of(list), --most) {
-    if (list == block) return true;
-  }
-  return false;
-}
-
-inline bool is_in_run(const void* block, Segment& segment, const Run& run) {
+inline bool is_in_run(std::uint32_t index, Segment& segment, Run& run) {
   if (segment.magic != kSegmentMagic || segment.owner == nullptr) return false;
   os::LockGuard guard(segment.owner->lock);
-  return is_in_list(block, run.free_blocks, run.carved);
+  return RunBlocks::holds(segment, run, index);
 }
 
 }  // namespace detail
 
-// Stops the program: `block`, of class c, has been freed before. `bin` is the caller's list of free
-// blocks of that class. Where the block lies now helps to find who freed it.
+// Stops the program: `block`, of class c, has been freed before. `bin` is the caller's, of that
+// class. Where the block lies now helps to find who freed it.
 [[noreturn, gnu::cold, gnu::noinline]] inline void stop_double_free(void* block, std::uint32_t c,
-                                                                    void* bin) {
+                                                                    const Bin& bin) {
   Segment& segment = segment_of(block);
   Run& run = run_of(segment, block);
   const char* start = page_address(segment, first_page(segment, run));
   const char* where = "in the cache of another thread, or on its way";
-  if ((static_cast<char*>(block) - start) % kSizeClasses[c].size != 0)
+  const auto offset = static_cast<std::size_t>(static_cast<char*>(block) - start);
+  if (offset % kSizeClasses[c].size != 0)
     fatal("invalid free: pointer into the middle of a block", block);
-  if (detail::is_in_list(block, bin, kSizeClasses[c].objects + flag::TCACHE_CLASS_OBJS))
+  if (holds(bin, block))
     where = "in this thread's cache";
-  else if (detail::is_in_run(block, segment, run))
+  else if (detail::is_in_run(static_cast<std::uint32_t>(offset / kSizeClasses[c].size), segment,
+                             run))
     where = "in its run";
   LineWriter line;
   line.text("hz3: double free: the block is free already, ").text(where).text("; class of ");

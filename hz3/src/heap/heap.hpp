@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "heap/defects.hpp"
 #include "heap/free_key.hpp"
 #include "heap/large.hpp"
 #include "heap/threads.hpp"
@@ -71,19 +72,24 @@ inline void tick_if_attached() {
 
 [[gnu::noinline]] inline void* large_block(std::size_t size, std::size_t alignment, bool zeroed) {
   tick_if_attached();
+  on_growth();
   return allocate_large(size, alignment, zeroed);
 }
 
-// The system refused memory: give back all we can, which turns free memory of one kind into room
-// for another, and try once more.
+// Memory was refused: give back all we can, which turns free memory of one kind into room for
+// another, and try once more, or as often as a policy says.
 template <typename Attempt>
 [[gnu::noinline, gnu::cold]] void* retry_after_trim(Attempt attempt) {
-  {
-    const KeepErrno keep;
-    on_memory_refused();
+  for (std::uint32_t attempts = 1;; ++attempts) {
+    bool again = false;
+    {
+      const KeepErrno keep;
+      again = on_memory_refused(attempts);
+    }
+    void* block = attempt();
+    if (block != nullptr) return block;
+    if (!again) return out_of_memory();
   }
-  void* block = attempt();
-  return block != nullptr ? block : out_of_memory();
 }
 
 [[gnu::noinline]] inline void* allocate_class_slow(std::uint32_t c) {
@@ -94,6 +100,7 @@ template <typename Attempt>
 }
 
 inline void* allocate_class(std::uint32_t c) {
+  defects();
   void* block = pop(t_cache->bins[c]);
   if (block == nullptr) [[unlikely]]
     return allocate_class_slow(c);
@@ -123,7 +130,7 @@ inline void deallocate_other(void* p);
 
 // Box S319: what a free can see of an earlier one.
 inline bool is_free_already(const Bin& bin, void* p) {
-  if constexpr (kHasTopCheck) return bin.blocks == p;
+  if constexpr (kHasTopCheck) return top_of(bin) == p;
   return is_marked_free(p);
 }
 
@@ -131,17 +138,17 @@ inline bool is_free_already(const Bin& bin, void* p) {
 // stands for everything that is in no run and never has room.
 [[gnu::noinline]] inline void deallocate_full(void* p, std::uint32_t c) {
   if (c == 0) return deallocate_other(p);
-  if (is_free_already(t_cache->bins[c], p)) stop_double_free(p, c, t_cache->bins[c].blocks);
+  if (is_free_already(t_cache->bins[c], p)) stop_double_free(p, c, t_cache->bins[c]);
   mark_free(p);
   const KeepErrno keep;
   ThreadCache* cache = current_cache();
   if (cache == nullptr) {
-    give_back(Batch::of_one(p));
+    give_back(batch_of_one(p));
     return;
   }
   tick(*cache);
   Bin& bin = cache->bins[c];
-  if (bin.room == 0) return overflow_bin(*cache, c, p);
+  if (is_full(bin)) return overflow_bin(*cache, c, p);
   push(bin, p);
 }
 
@@ -175,10 +182,10 @@ inline void* allocate(std::size_t size) {
     return detail::deallocate_other(p);
   const std::uint32_t c = map->bytes()[page];
   Bin& bin = t_cache->bins[c];
-  if (bin.room == 0) [[unlikely]]
+  if (is_full(bin)) [[unlikely]]
     return detail::deallocate_full(p, c);
   if (detail::is_free_already(bin, p)) [[unlikely]]
-    stop_double_free(p, c, bin.blocks);
+    stop_double_free(p, c, bin);
   mark_free(p);
   push(bin, p);
 }

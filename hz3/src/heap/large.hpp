@@ -6,6 +6,9 @@
 // place while its span lasts or the slots behind it are free; otherwise its pages move to a larger
 // span, without being copied as long as few spans are moved ones (span.hpp).
 //
+// Invariant: the footprint counts a block, live or cached, by the size in its head; a span without
+// a block has size 0 there.
+//
 // Invariant: a pointer is a live large block exactly if it is the address that its span's head slot
 // implies; anything else inside a span is refused. Thread-safe; slots are guarded by the arenas'
 // lock.
@@ -14,6 +17,7 @@
 #include <cstring>
 
 #include "heap/large_cache.hpp"
+#include "heap/points.hpp"
 
 namespace hz3 {
 
@@ -37,7 +41,9 @@ struct LargeBlock {
   std::size_t usable() const { return detail::pages_up(head->size); }
   // Bytes that may hold memory, of this block or of an earlier one in the same span.
   std::size_t resident() const {
-    return !is_claimed(*head) && head->resident > usable() ? head->resident : usable();
+    const std::size_t held = is_claimed(*head) ? 0 : head->resident;
+    const std::size_t most = span().bytes();
+    return held <= usable() ? usable() : held < most ? held : most;
   }
   Span span() const { return {arena, slot, head->slots}; }
 };
@@ -68,13 +74,30 @@ inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::
   return {{range.arena, range.first, range.slots}, range.dirty};
 }
 
+// From the large cache; what it held is no longer counted.
+inline FreshSpan take_cached_span(std::size_t slots, std::size_t alignment) {
+  if (alignment > kSegmentSize) return {};
+  std::size_t resident = 0;
+  const Span cached = g_large_cache.take(slots, resident);
+  if (cached.arena == nullptr) return {};
+  shrink_footprint(footprint_of(cached.head()));
+  __atomic_store_n(&cached.head().size, std::size_t{0}, __ATOMIC_RELAXED);
+  return {cached, true, resident};
+}
+
+// A span for a block of `bytes`, which are counted; span.arena is nullptr when there is no room or
+// the limit forbids it, and then nothing is.
 inline FreshSpan take_span(std::size_t slots, std::size_t alignment, std::size_t bytes) {
-  if (alignment <= kSegmentSize) {
-    std::size_t resident = 0;
-    const Span cached = g_large_cache.take(slots, resident);
-    if (cached.arena != nullptr) return {cached, true, resident};
+  FreshSpan fresh = take_cached_span(slots, alignment);
+  const bool cached = fresh.span.arena != nullptr;
+  if (!grow_footprint(pages_up(bytes))) {
+    if (cached) release_span(fresh.span);
+    return {};
   }
-  return take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
+  if (cached) return fresh;
+  fresh = take_fresh_span(slots, alignment < kSegmentSize ? kSegmentSize : alignment, bytes);
+  if (fresh.span.arena == nullptr) shrink_footprint(pages_up(bytes));
+  return fresh;
 }
 
 inline void* make_block(const Span& span, std::size_t size, std::size_t resident = 0) {
@@ -88,8 +111,8 @@ inline void* make_block(const Span& span, std::size_t size, std::size_t resident
 // Memory for `size` bytes at a multiple of `alignment` (a power of two); it reads as zero if
 // `zeroed` is asked for. nullptr when there is no more. `size` may be as small as one byte.
 inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed) {
-  const std::size_t slots = size == 0 ? 1 : detail::slots_for(size);
-  const detail::FreshSpan fresh = detail::take_span(slots, alignment, size == 0 ? 1 : size);
+  if (size == 0) size = 1;
+  const detail::FreshSpan fresh = detail::take_span(detail::slots_for(size), alignment, size);
   if (fresh.span.arena == nullptr) return nullptr;
   void* p = detail::make_block(fresh.span, size, fresh.resident);
   return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
@@ -99,7 +122,7 @@ namespace detail {
 
 inline std::size_t resident_of(const LargeBlock& block) {
   if constexpr (!flag::S316_COUNT_RESIDENT) return block.resident();
-  return os::count_resident(block.span().address(), block.resident());
+  return os::count_resident(block.span().address(), block.span().bytes());
 }
 
 }  // namespace detail
@@ -107,10 +130,13 @@ inline std::size_t resident_of(const LargeBlock& block) {
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
+  const std::size_t usable = block.usable();
   // Claimed addresses are scarce: others may need them at once.
   if (is_claimed(*block.head) ||
       !g_large_cache.put(block.span(), detail::resident_of(block), now_ms))
     release_span(block.span());
+  else
+    on_large_freed(usable);
 }
 
 namespace detail {
@@ -145,6 +171,7 @@ inline void* grow_by_move(const LargeBlock& block, std::size_t slots, std::size_
     case os::Moved::kTargetLost:
       return nullptr;
   }
+  add_footprint(pages_up(size));  // of which the old block's part is about to go
   void* moved = make_block(fresh.span, size);
   release_span(block.span());
   return moved;
@@ -179,22 +206,41 @@ inline void* resize_in_span(const LargeBlock& block, void* p, std::size_t size) 
 
 }  // namespace detail
 
-// Changes the size of a large block to `size` (above what runs serve); returns its new address or
-// nullptr, with the block unchanged, when there is no room.
-inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
-  const std::size_t slots = detail::slots_for(size);
+namespace detail {
+
+// Where the block lies. Only what it grows by is counted, before.
+inline bool resize_in_place(const LargeBlock& block, std::size_t slots, std::size_t size) {
   const std::size_t had = block.head->slots;
   if (is_claimed(*block.head)) {
-    if (!resize_claim(block.slot, had, slots, size))
-      return detail::grow_by_copy(block, slots, size);
-    return detail::make_block({block.arena, block.slot, slots}, size);
+    if (!resize_claim(block.slot, had, slots, size)) return false;
+    make_block({block.arena, block.slot, slots}, size);
+    return true;
   }
-  if (slots <= had) return detail::resize_in_span(block, p, size);
-  if (!block.head->moved && extend_slots(*block.arena, block.slot + had, slots - had)) {
-    set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
+  if (slots <= had) {
+    resize_in_span(block, block.span().address(), size);
+    return true;
+  }
+  if (block.head->moved || !extend_slots(*block.arena, block.slot + had, slots - had)) return false;
+  set_slot(*block.head, SlotKind::kLargeHead, false, static_cast<std::uint32_t>(slots), size);
+  return true;
+}
+
+}  // namespace detail
+
+// Changes the size of a large block to `size` (above what runs serve); returns its new address or
+// nullptr, with the block unchanged, when there is no room or the limit forbids it.
+inline void* resize_large(const LargeBlock& block, void* p, std::size_t size) {
+  const std::size_t slots = detail::slots_for(size);
+  const std::size_t before = block.usable();
+  const std::size_t after = detail::pages_up(size);
+  const std::size_t more = after > before ? after - before : 0;
+  if (!grow_footprint(more)) return nullptr;
+  if (detail::resize_in_place(block, slots, size)) {
+    if (after < before) shrink_footprint(before - after);
     return p;
   }
   void* moved = detail::grow_by_move(block, slots, size);
+  shrink_footprint(more);  // the new block is counted whole, where there is one
   return moved != nullptr ? moved : detail::grow_by_copy(block, slots, size);
 }
 

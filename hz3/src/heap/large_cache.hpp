@@ -12,7 +12,7 @@
 #pragma once
 
 #include "config/knobs.hpp"
-#include "heap/span_pieces.hpp"
+#include "heap/span.hpp"
 #include "os/clock.hpp"
 
 namespace hz3 {
@@ -30,10 +30,12 @@ class LargeCache {
         os::LockGuard guard(lock_);
         if (count_ < kEntries && bytes_ + bytes <= capacity) {
           set_kind(span.head(), SlotKind::kLargeCached);
-          add({span, bytes, now_ms});
+          entries_[count_] = {span, bytes, now_ms};
+          set_count(count_ + 1);
+          set_bytes(bytes_ + bytes);
           return true;
         }
-        oldest = count_ < kEntries ? trim(bytes_ + bytes - capacity) : remove(0);
+        oldest = remove(0);
       }
       release_span(oldest);
     }
@@ -48,12 +50,10 @@ class LargeCache {
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
       const std::size_t has = entries_[i].span.slots;
-      if (has < slots || (has > most && !may_cut(entries_[i].span))) continue;
+      if (has < slots || has > most) continue;
       if (best == count_ || has <= entries_[best].span.slots) best = i;
     }
     if (best == count_) return {};
-    if (entries_[best].span.slots > slots && may_cut(entries_[best].span))
-      return cut_front(entries_[best], slots, resident);
     resident = entries_[best].bytes;
     return remove(best);
   }
@@ -76,6 +76,31 @@ class LargeCache {
     return any;
   }
 
+  // Returns the oldest spans until at most `bytes` may be resident, or `most` bytes went; how many
+  // went.
+  std::uint64_t release_down_to(std::uint64_t bytes, std::uint64_t most) {
+    std::uint64_t gone = 0;
+    for (std::uint32_t i = 0; i < kEntries && gone < most; ++i) {
+      Span oldest;
+      {
+        os::LockGuard guard(lock_);
+        if (bytes_ <= bytes) break;
+        gone += entries_[0].bytes;
+        oldest = remove(0);
+      }
+      release_span(oldest);
+    }
+    return gone;
+  }
+
+  // That may be resident, as a hint.
+  std::uint64_t bytes() const { return __atomic_load_n(&bytes_, __ATOMIC_RELAXED); }
+
+  bool is_empty() {
+    os::LockGuard guard(lock_);
+    return count_ == 0;
+  }
+
   os::Lock& lock() { return lock_; }
 
   // In a forked child: forgets every span if a dead thread may have left the list half changed.
@@ -83,7 +108,7 @@ class LargeCache {
   bool repair_child() {
     if (!lock_.reset()) return false;
     __atomic_store_n(&count_, 0u, __ATOMIC_RELAXED);
-    bytes_ = 0;
+    set_bytes(0);
     return true;
   }
 
@@ -97,60 +122,19 @@ class LargeCache {
 
   void set_count(std::uint32_t count) { __atomic_store_n(&count_, count, __ATOMIC_RELAXED); }
 
+  void set_bytes(std::uint64_t bytes) { __atomic_store_n(&bytes_, bytes, __ATOMIC_RELAXED); }
+
   Span remove(std::uint32_t index) {
     const Span span = entries_[index].span;
-    bytes_ -= entries_[index].bytes;
+    set_bytes(bytes_ - entries_[index].bytes);
     for (std::uint32_t i = index + 1; i < count_; ++i) entries_[i - 1] = entries_[i];
     set_count(count_ - 1);
     return span;
   }
 
-  // Adds an entry, joined with its neighbours if they wait here; the age is that of the oldest.
-  void add(Entry entry) {
-    for (std::uint32_t i = 0; flag::S316_PIECES && i < count_; ++i) {
-      Entry before = entries_[i];
-      if (join_spans(before.span, before.bytes, entry.span, entry.bytes))
-        entry.span = before.span, entry.bytes = before.bytes;
-      else if (!join_spans(entry.span, entry.bytes, before.span, before.bytes))
-        continue;
-      entry.freed_ms = before.freed_ms < entry.freed_ms ? before.freed_ms : entry.freed_ms;
-      remove(i);
-      i = UINT32_MAX;  // once more from the start: there may be one at the other end
-    }
-    std::uint32_t at = count_;
-    for (; at > 0 && entries_[at - 1].freed_ms > entry.freed_ms; --at)
-      entries_[at] = entries_[at - 1];
-    entries_[at] = entry;
-    bytes_ += entry.bytes;
-    set_count(count_ + 1);
-  }
-
-  // The first `slots` slots of an entry that has more; the rest stays.
-  Span cut_front(Entry& entry, std::size_t slots, std::size_t& resident) {
-    g_piece_stats.cuts.add(1);
-    Span front = entry.span;
-    bytes_ -= entry.bytes;
-    resident = entry.bytes;
-    entry.span = cut_span(front, resident, slots, entry.bytes);
-    bytes_ += entry.bytes;
-    return front;
-  }
-
-  // Removes the oldest entry, or so much of its end that `over` bytes go.
-  Span trim(std::size_t over) {
-    Entry& oldest = entries_[0];
-    const std::size_t slots = (over + kSegmentSize - 1) >> kSegmentShift;
-    if (oldest.span.slots <= slots || !may_cut(oldest.span)) return remove(0);
-    g_piece_stats.trims.add(1);
-    std::size_t gone = 0;
-    const Span tail = cut_span(oldest.span, oldest.bytes, oldest.span.slots - slots, gone);
-    bytes_ -= gone;
-    return tail;
-  }
-
   os::Lock lock_;
   std::uint32_t count_ = 0;
-  std::size_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;
   Entry entries_[kEntries] = {};  // oldest first
 };
 

@@ -1,4 +1,4 @@
-// Box S316, first form. Gives the memory of a large block back and leaves the kernel's page tables
+// Box S316. Gives the memory of a large block back and leaves the kernel's page tables
 // of its first and last 2 MiB in place.
 //
 // A call that takes away all of the 2 MiB that one page table describes takes the table as well

@@ -2,14 +2,10 @@
 // and one call for many costs about half of touching them one by one.
 #pragma once
 
+#include "heap/delivery.hpp"
 #include "heap/shard.hpp"
 
 namespace hz3 {
-
-struct AheadRange {
-  char* start = nullptr;
-  std::size_t bytes = 0;  // 0: nothing to fault in
-};
 
 // Decides which fresh pages, from a new run on, are to be faulted in by one call, after the lock of
 // the shard was let go; the caller holds it now. Little at first, so that a small program stays
@@ -29,6 +25,7 @@ inline AheadRange plan_populate(Shard& shard, Segment& segment, const Run& run) 
   if (end < stop &&
       (segment.free_bits.next_clear(end) < stop || segment.dirty_bits.next_set(end) < stop))
     return {};
+  if (!grow_footprint(std::uint64_t{stop - end} * os::kPageSize)) return {};
   segment.dirty_bits.set(page, stop - page);
   segment.populated_end = stop;
   return {page_address(segment, page), (stop - page) * os::kPageSize};

@@ -8,11 +8,12 @@
 //   program,
 //     in thread caches, on their way between threads. It changes only when blocks move between a
 //     thread cache and the central store. live == 0 therefore proves that the run is empty; no
-//     scanning, no guessing. The list of free blocks has carved - live members.
+//     scanning, no guessing. The run remembers carved - live free blocks (run_blocks.hpp).
 //   - A page is either free (its bit in `free_bits` is set) or belongs to exactly one run.
 //   - A page that is free and not in `dirty_bits` reads as zero and holds no memory, unless a
 //     neighbour in the same page of the system does, where those are larger. So does a page of a
-//     run that is not in `dirty_bits` and that no carved block reaches.
+//     run that is not in `dirty_bits` and that no carved block reaches; with RunBitmap, one that no
+//     block outside reaches.
 //   - A segment belongs to one shard from its creation until it is given back to the arena.
 #pragma once
 
@@ -21,6 +22,7 @@
 #include <cstdint>
 
 #include "heap/arena.hpp"
+#include "heap/footprint.hpp"
 
 namespace hz3 {
 
@@ -34,12 +36,15 @@ inline constexpr int kSegmentKinds = 2;
 enum class RunState : std::uint8_t { kNone, kFull, kPartial, kEmpty };
 
 struct Run {
-  void* free_blocks;  // blocks that came back, linked through their first word
-  Run* previous;      // neighbours in the shard's list of partial or of empty runs
+  std::uint64_t free_blocks;  // blocks that came back, as the form in run_blocks.hpp has it
+  Run* previous;              // neighbours in the shard's list of partial or of empty runs
   Run* next;
   std::uint16_t live;
-  std::uint16_t carved;     // blocks [0, carved) exist; the rest of the run was never touched
-  std::uint16_t last_free;  // index of the last block of free_blocks, if there is one
+  std::uint16_t carved;  // blocks [0, carved) exist; the rest of the run was never touched
+  union {
+    std::uint16_t last_free;  // RunList: index of the last block in the list, if there is one
+    bool has_clean;           // RunBitmap: carved pages may be missing in dirty_bits
+  };
   std::uint8_t size_class;
   RunState state;
 
@@ -59,6 +64,19 @@ class PageBits {
   std::uint32_t count() const {
     std::uint32_t n = 0;
     for (std::uint64_t word : words_) n += static_cast<std::uint32_t>(std::popcount(word));
+    return n;
+  }
+  // Of the bits [page, page + count).
+  std::uint32_t count(std::uint32_t page, std::uint32_t count) const {
+    std::uint32_t n = 0;
+    while (count > 0) {
+      const std::uint32_t bit = page % 64;
+      const std::uint32_t some = count < 64 - bit ? count : 64 - bit;
+      const std::uint64_t mask = some == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << some) - 1;
+      n += static_cast<std::uint32_t>(std::popcount((words_[page / 64] >> bit) & mask));
+      page += some;
+      count -= some;
+    }
     return n;
   }
   PageBits operator&(const PageBits& other) const {
@@ -98,6 +116,18 @@ class PageBits {
   std::uint64_t words_[kWords] = {};
 };
 
+// Words of free blocks that a run needs beside the one in its descriptor.
+inline constexpr std::uint32_t kMoreFreeWords = 3;
+template <bool kAny>
+struct MoreFree {
+  std::uint64_t of[kPagesPerSegment][kMoreFreeWords];
+  std::uint64_t* words(std::uint32_t page) { return of[page]; }
+};
+template <>
+struct MoreFree<false> {
+  std::uint64_t* words(std::uint32_t) { return nullptr; }
+};
+
 inline constexpr std::uint64_t kSegmentMagic = 0x485a335345474d54;  // "HZ3SEGMT"
 
 struct Segment {
@@ -109,10 +139,12 @@ struct Segment {
   std::uint32_t populated_end;  // pages from here on were never faulted in ahead of need
   SegmentKind kind;
   std::uint8_t header_bits;  // pages of this header that were written, but for the first
+  std::uint32_t moved;       // RunBitmap: since the last look at pages inside runs
   PageBits free_bits;
   PageBits dirty_bits;  // pages that blocks reached, or that were populated, since the last purge
   std::uint8_t run_offset[kPagesPerSegment];  // pages back to the first page of the page's run
   Run runs[kPagesPerSegment];
+  [[no_unique_address]] MoreFree<flag::S314_RUN_BITMAP> more_free;
 };
 
 static_assert(sizeof(Run) == 32, "two descriptors a cache line");
@@ -128,6 +160,12 @@ inline bool is_empty(const Segment& segment) { return segment.free_pages == kUsa
 // Free pages that hold memory: what a purge of the segment could return.
 inline std::uint32_t purgeable_pages(const Segment& segment) {
   return (segment.free_bits & segment.dirty_bits).count();
+}
+
+// Bytes the segment counts for in the footprint: all but the free pages without memory.
+inline std::uint64_t footprint_of(const Segment& segment) {
+  const std::uint32_t clean = segment.free_pages - purgeable_pages(segment);
+  return std::uint64_t{kPagesPerSegment - clean} * os::kPageSize;
 }
 
 inline std::uint32_t touched_header_pages(const Segment& segment) {
@@ -157,6 +195,11 @@ inline Run& run_of(Segment& segment, const void* p) {
 inline std::uint32_t carved_pages(const Run& run) {
   const std::size_t bytes = std::size_t{run.carved} * kSizeClasses[run.size_class].size;
   return static_cast<std::uint32_t>((bytes + os::kPageSize - 1) >> os::kPageShift);
+}
+
+// Pages of the run that hold memory whatever `dirty_bits` says.
+inline std::uint32_t surely_dirty_pages(const Run& run) {
+  return flag::S314_RUN_BITMAP ? 0 : carved_pages(run);
 }
 
 inline std::uint32_t first_page(const Segment& segment, const Run& run) {
@@ -204,6 +247,13 @@ inline std::uint32_t find_free_pages(const Segment& segment, std::uint32_t pages
   return 0;
 }
 
+inline void note_header_written(Segment& segment, const void* p, std::size_t bytes) {
+  const auto at = static_cast<std::size_t>(static_cast<const char*>(p) -
+                                           reinterpret_cast<const char*>(&segment));
+  segment.header_bits |= static_cast<std::uint8_t>(1u << (at >> os::kPageShift) |
+                                                   1u << ((at + bytes - 1) >> os::kPageShift));
+}
+
 // Binds free pages to a size class. The caller publishes no block before this has returned.
 inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_class) {
   const std::uint32_t pages = kSizeClasses[size_class].pages;
@@ -215,11 +265,15 @@ inline Run& bind_run(Segment& segment, std::uint32_t page, std::uint32_t size_cl
     __atomic_store_n(&map[i], class_in_map(size_class, i), __ATOMIC_RELAXED);
   }
   Run& run = segment.runs[page];
-  const std::size_t at = reinterpret_cast<char*>(&run) - reinterpret_cast<char*>(&segment);
-  segment.header_bits |= static_cast<std::uint8_t>(1u << (at >> os::kPageShift) |
-                                                   1u << ((at + sizeof run - 1) >> os::kPageShift));
-  run = {nullptr,        nullptr, nullptr, 0, 0, 0, static_cast<std::uint8_t>(size_class),
-         RunState::kNone};
+  note_header_written(segment, &run, sizeof run);
+  run = {0, nullptr, nullptr, 0, 0, {0}, static_cast<std::uint8_t>(size_class), RunState::kNone};
+  if constexpr (flag::S314_RUN_BITMAP) {
+    if (kSizeClasses[size_class].objects > 64) {
+      std::uint64_t* const words = segment.more_free.words(page);
+      note_header_written(segment, words, kMoreFreeWords * sizeof *words);
+      __builtin_memset(words, 0, kMoreFreeWords * sizeof *words);
+    }
+  }
   return run;
 }
 

@@ -57,6 +57,7 @@ struct alignas(64) Shard {
   std::int64_t unpublished_bytes = 0;              // of them, not in g_outside_bytes yet
   std::atomic<std::uint32_t> segment_count{0};     // read without the lock, as a hint
   ShardCollapse collapse{};
+  ShardPurger purger{};
 
   bool may_offer(std::uint32_t size_class) const {
     return (offers[size_class / 64].load(std::memory_order_relaxed) >> (size_class % 64)) & 1;
@@ -145,6 +146,8 @@ inline Run* run_from_free_pages(Shard& shard, std::uint32_t c, std::uint32_t ali
       list.remove(*segment);
       list.push_front(*segment);
     }
+    const std::uint32_t fresh = pages - segment->dirty_bits.count(page, pages);
+    if (!grow_footprint(std::uint64_t{fresh} * os::kPageSize)) return nullptr;
     count_free_pages(shard, kind, -static_cast<std::int32_t>(pages));
     stale = segment->dirty_bits;  // before the run's pages are populated
     return &bind_run(*segment, page, c);
@@ -161,7 +164,9 @@ inline void release_run(Shard& shard, Run& run, ReleaseReason reason) {
   detail::unfile_run(shard, run);
   detail::count_free_pages(shard, segment.kind, static_cast<std::int32_t>(pages));
   const std::uint32_t page = first_page(segment, run);
-  segment.dirty_bits.set(page, carved_pages(run));
+  if constexpr (!flag::S314_RUN_BITMAP) segment.dirty_bits.set(page, carved_pages(run));
+  const std::uint32_t unused = pages - segment.dirty_bits.count(page, pages);
+  shrink_footprint(std::uint64_t{unused} * os::kPageSize);
   os::order_stores();  // a page that a forked child finds free must not look clean
   release_range_definitely_free(segment, page, pages, reason);
   on_pages_free(shard, segment, page, pages);
@@ -187,9 +192,14 @@ inline ReleaseReason reason_of_class(std::uint32_t c) {
 
 // Opens a new segment for the shard. False when the system has no more. The caller holds the lock.
 inline bool open_segment(Shard& shard, SegmentKind kind) {
+  if (!grow_footprint(kHeaderPages * os::kPageSize)) return false;
   const SlotRange slot = allocate_slots(1, SlotKind::kSegment, kSegmentSize, kSegmentSize);
-  if (slot.arena == nullptr) return false;
+  if (slot.arena == nullptr) {
+    shrink_footprint(kHeaderPages * os::kPageSize);
+    return false;
+  }
   Segment& segment = create_segment(slot, &shard, kind);
+  add_footprint(std::uint64_t{purgeable_pages(segment)} * os::kPageSize);
   shard.segments[static_cast<int>(kind)].push_front(segment);
   shard.segment_count.fetch_add(1, std::memory_order_relaxed);
   detail::count_free_pages(shard, kind, static_cast<std::int32_t>(kUsablePages));
@@ -205,7 +215,11 @@ inline bool close_segment(Shard& shard, Segment& segment) {
   detail::count_free_pages(shard, segment.kind, -static_cast<std::int32_t>(kUsablePages));
   Arena& window = g_arenas.window;
   segment.magic = 0;
-  return release_slots(window, window.slot_of(reinterpret_cast<std::uintptr_t>(&segment)), 1);
+  const std::uint64_t counted = footprint_of(segment);
+  const auto slot = window.slot_of(reinterpret_cast<std::uintptr_t>(&segment));
+  const bool gone = release_slots(window, slot, 1);
+  shrink_footprint(counted);
+  return gone;
 }
 
 }  // namespace hz3

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "heap/batch.hpp"
+#include "heap/run_list.hpp"
 #include "heap/shard.hpp"
 #include "observe/stats.hpp"
 
@@ -34,8 +35,8 @@ struct RunChain {
 
 namespace detail {
 
-inline constexpr std::uint32_t kPlaces = 128;     // of the table, a power of two
-inline constexpr std::uint32_t kMostChains = 64;  // half of them, so that one is found at once
+inline constexpr std::uint32_t kSortPlaces = 128;  // of the table, a power of two
+inline constexpr std::uint32_t kMostChains = 64;   // half of them, so that one is found at once
 
 class SortedBatch {
  public:
@@ -74,8 +75,8 @@ class SortedBatch {
   std::uint8_t& place_of(const Run* run) {
     // Runs of a segment differ in these bits of their descriptor's address, segments above them.
     const auto address = reinterpret_cast<std::uintptr_t>(run);
-    auto at = static_cast<std::uint32_t>((address >> 5) ^ (address >> kSegmentShift)) % kPlaces;
-    while (places_[at] != 0 && chains_[places_[at] - 1].run != run) at = (at + 1) % kPlaces;
+    auto at = static_cast<std::uint32_t>((address >> 5) ^ (address >> kSegmentShift)) % kSortPlaces;
+    while (places_[at] != 0 && chains_[places_[at] - 1].run != run) at = (at + 1) % kSortPlaces;
     return places_[at];
   }
 
@@ -112,22 +113,24 @@ class SortedBatch {
     return static_cast<std::uint32_t>(index);
   }
 
-  std::uint8_t places_[kPlaces] = {};  // 1 + index in chains_; 0: none
+  std::uint8_t places_[kSortPlaces] = {};  // 1 + index in chains_; 0: none
   RunChain chains_[kMostChains];
   std::uint32_t used_ = 0;
 };
 
 // All blocks of a chain back into their run. The caller holds the lock of the run's shard.
 inline void splice_chain(Shard& shard, const RunChain& chain) {
+  static_assert(!flag::S317_SORT_BY_RUN || !flag::S314_RUN_BITMAP,
+                "the chain becomes part of the run's list");
   Run& run = *chain.run;
   if (chain.highest_index >= run.carved) {
     fatal("invalid free: pointer into the middle of a block", chain.first);
   }
   if (run.live < chain.count) fatal("double free: the run has no live block", chain.first);
-  if (run.free_blocks == nullptr) run.last_free = static_cast<std::uint16_t>(chain.last_index);
-  link_of(chain.last) = run.free_blocks;
+  if (run.free_blocks == 0) run.last_free = static_cast<std::uint16_t>(chain.last_index);
+  link_of(chain.last) = RunList::first_of(run);
   os::order_stores();  // a forked child goes over the list
-  run.free_blocks = chain.first;
+  run.free_blocks = reinterpret_cast<std::uintptr_t>(chain.first);
   run.live = static_cast<std::uint16_t>(run.live - chain.count);
   file_run(shard, run);
   if (run.live == 0) on_run_empty(shard, run);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "heap/arena.hpp"
+#include "heap/footprint.hpp"
 #include "heap/leave_tables.hpp"
 
 namespace hz3 {
@@ -32,6 +33,11 @@ struct Span {
   std::size_t bytes() const { return slots << kSegmentShift; }
   Slot& head() const { return arena->table[slot]; }
 };
+
+// Bytes a span counts for in the footprint, by its head: none until its block is made.
+inline std::uint64_t footprint_of(const Slot& head) {
+  return (size_of(head) + os::kPageSize - 1) & ~(os::kPageSize - 1);
+}
 
 namespace detail {
 
@@ -56,9 +62,12 @@ inline bool reserve_moved_span() {
 // Gives a span back to its arena and its memory to the system. Returns whether the memory went.
 inline bool release_span(const Span& span) {
   const bool moved = span.head().moved;
+  const std::uint64_t counted = footprint_of(span.head());
   span.head().moved = false;
   if (moved) g_moved_spans.fetch_sub(1, std::memory_order_relaxed);
-  return detail::release_mapped(span, moved);
+  const bool gone = detail::release_mapped(span, moved);
+  shrink_footprint(counted);
+  return gone;
 }
 
 // Gives all but the first `keep` slots of a span back.

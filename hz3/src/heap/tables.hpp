@@ -28,7 +28,7 @@ class TablePool {
     void* p = next_;
     next_ += kSlot;
     left_ -= kSlot;
-    carved_ += kSlot;
+    __atomic_store_n(&carved_, carved_ + kSlot, __ATOMIC_RELAXED);
     return p;
   }
   void release(void* p) {
@@ -37,10 +37,7 @@ class TablePool {
     free_ = p;
   }
   // Bytes that were ever handed out.
-  std::uint64_t bytes() {
-    os::LockGuard guard(lock_);
-    return carved_;
-  }
+  std::uint64_t bytes() const { return __atomic_load_n(&carved_, __ATOMIC_RELAXED); }
   os::Lock& lock() { return lock_; }
 
   // In a forked child: what a dead thread may have left half changed is forgotten, not mended.

@@ -13,39 +13,12 @@
 #pragma once
 
 #include "heap/bin.hpp"
+#include "heap/bin_places.hpp"
 #include "heap/points.hpp"
 #include "policy/box_state.hpp"
 #include "remote/store.hpp"
 
 namespace hz3 {
-
-struct ThreadCache {
-  Bin bins[kClasses];
-  std::int32_t taken[kClasses];  // blocks the thread took from the store less those it gave back
-  std::int64_t taken_bytes;      // the same in bytes, over all classes
-  ThreadCache* previous;         // neighbours in the registry's list
-  ThreadCache* next;
-  Shard* home;
-  std::uint64_t budget;        // bytes of thread_cache_bytes not yet given to a bin
-  std::uint64_t epoch;         // the last epoch this thread's policies ran in
-  std::uint64_t visits;        // of slow paths
-  std::uint32_t slow_ops;      // of them, since the thread looked at the clock
-  std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
-  bool in_epoch;               // guards against a policy starting itself again
-  bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
-  BoxState boxes;
-};
-
-inline constinit const ThreadCache kUnsetCache{};  // the thread has not used the allocator yet
-inline constinit const ThreadCache kEndedCache{};  // the thread has run its exit hook
-
-// The only thread-local variable: one pointer, initial-exec, so it takes 8 bytes of static TLS.
-inline constinit thread_local ThreadCache* t_cache [[gnu::tls_model("initial-exec")]] =
-    const_cast<ThreadCache*>(&kUnsetCache);
-
-inline bool is_real(const ThreadCache* cache) {
-  return cache != &kUnsetCache && cache != &kEndedCache;
-}
 
 namespace detail {
 
@@ -72,6 +45,57 @@ constexpr std::uint32_t smallest_limit(std::uint32_t c) {
   return few < most ? few : most;
 }
 
+namespace detail {
+
+// Places that a bin has in the cache itself: one at least, if it may hold a block.
+constexpr std::uint32_t first_places(std::uint32_t c) {
+  const std::uint32_t one = largest_limit(c) > 0 ? 1 : 0;
+  return smallest_limit(c) < one ? one : smallest_limit(c);
+}
+
+// Where they begin in BinPlaces::first.
+struct FirstPlaces {
+  std::uint16_t at[kClasses + 1];
+};
+constexpr FirstPlaces make_first_places() {
+  FirstPlaces places{};
+  for (std::uint32_t c = 1; c < kClasses; ++c)
+    places.at[c + 1] = static_cast<std::uint16_t>(places.at[c] + first_places(c));
+  return places;
+}
+inline constexpr FirstPlaces kFirstPlaces = make_first_places();
+
+}  // namespace detail
+
+struct ThreadCache {
+  Bin bins[kClasses];
+  std::int32_t taken[kClasses];  // blocks the thread took from the store less those it gave back
+  std::int64_t taken_bytes;      // the same in bytes, over all classes
+  ThreadCache* previous;         // neighbours in the registry's list
+  ThreadCache* next;
+  Shard* home;
+  std::uint64_t budget;        // bytes of thread_cache_bytes not yet given to a bin
+  std::uint64_t epoch;         // the last epoch this thread's policies ran in
+  std::uint64_t visits;        // of slow paths
+  std::uint32_t slow_ops;      // of them, since the thread looked at the clock
+  std::uint32_t steal_cursor;  // where the search for a bin to take budget from goes on
+  bool in_epoch;               // guards against a policy starting itself again
+  bool exit_hook_armed;        // the thread's exit will run the hook of threads.hpp
+  [[no_unique_address]] BinPlaces<flag::S314_ARRAY_BINS, detail::kFirstPlaces.at[kClasses]> places;
+  BoxState boxes;
+};
+
+inline constinit const ThreadCache kUnsetCache{};  // the thread has not used the allocator yet
+inline constinit const ThreadCache kEndedCache{};  // the thread has run its exit hook
+
+// The only thread-local variable: one pointer, initial-exec, so it takes 8 bytes of static TLS.
+inline constinit thread_local ThreadCache* t_cache [[gnu::tls_model("initial-exec")]] =
+    const_cast<ThreadCache*>(&kUnsetCache);
+
+inline bool is_real(const ThreadCache* cache) {
+  return cache != &kUnsetCache && cache != &kEndedCache;
+}
+
 // Blocks that a bin asks for when it begins: a thread that needs one should not keep many.
 constexpr std::uint32_t first_wish(std::uint32_t c) {
   return kSizeClasses[c].size < 1024 ? 1024 / kSizeClasses[c].size : 1;
@@ -92,6 +116,58 @@ constexpr Limits make_limits() {
   return limits;
 }
 inline constexpr Limits kLimits = make_limits();
+
+}  // namespace detail
+
+namespace detail {
+
+// Gives a bin an array of 2^log places, 0: those in the cache itself. The bin must fit.
+template <typename Cache>
+bool move_bin(Cache& cache, std::uint32_t c, std::uint32_t log) {
+  void** const to = log == 0 ? cache.places.first + kFirstPlaces.at[c] : cache.places.allocate(log);
+  if (to == nullptr) return false;
+  auto& bin = cache.bins[c];
+  const std::uint32_t n = count_of(bin);
+  void** const from = bin.blocks;
+  std::memcpy(to, from, n * sizeof(void*));
+  bin.blocks = to;
+  const std::uint32_t old = cache.places.log[c];
+  cache.places.log[c] = static_cast<std::uint8_t>(log);
+  if (old != 0) cache.places.release(from, old);
+  return true;
+}
+
+// Places for a bin that may hold `limit` blocks: the smallest array, but not a little smaller one.
+template <typename Cache>
+bool fit_places(Cache& cache, std::uint32_t c, std::uint32_t limit) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    const std::uint32_t log = cache.places.log[c];
+    const auto wanted =
+        limit <= first_places(c) ? 0u : static_cast<std::uint32_t>(std::bit_width(limit - 1));
+    const bool fits = log != 0 ? limit <= 1u << log : wanted == 0;
+    if (fits && (log == wanted || (wanted != 0 && wanted + 2 > log))) return true;
+    return move_bin(cache, c, wanted) || fits;
+  }
+  return true;
+}
+
+template <typename Cache>
+void begin_places(Cache& cache) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    for (std::uint32_t c = 1; c < kClasses; ++c)
+      cache.bins[c].blocks = cache.places.first + kFirstPlaces.at[c];
+  }
+}
+
+// The bins must be empty.
+template <typename Cache>
+void end_places(Cache& cache) {
+  if constexpr (flag::S314_ARRAY_BINS) {
+    for (std::uint32_t c = 1; c < kClasses; ++c) {
+      if (cache.places.log[c] != 0) move_bin(cache, c, 0);
+    }
+  }
+}
 
 }  // namespace detail
 
@@ -123,9 +199,9 @@ inline void shrink_bin(ThreadCache& cache, std::uint32_t c, std::uint32_t limit)
   if (limit >= bin.limit) return;
   const std::uint32_t held = count_of(bin);
   if (held > limit) flush_bin(cache, c, held - limit);
-  bin.room -= bin.limit - limit;
   cache.budget += static_cast<std::uint64_t>(bin.limit - limit) * kSizeClasses[c].size;
-  bin.limit = limit;
+  set_limit(bin, limit);
+  detail::fit_places(cache, c, limit);
 }
 
 namespace detail {
@@ -157,9 +233,9 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   if (cache.budget < bytes) on_budget_short(cache);
   if (cache.budget < bytes) detail::steal_budget(cache, c, bytes);
   if (cache.budget < bytes) return false;
+  if (!detail::fit_places(cache, c, bin.limit + more)) return false;
   cache.budget -= bytes;
-  bin.limit += more;
-  bin.room += more;
+  set_limit(bin, bin.limit + more);
   return true;
 }
 
@@ -173,7 +249,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
   if (flag::S320_EARNED_BUDGET && first) wanted = first_wish(c) < wanted ? first_wish(c) : wanted;
   if (wanted > static_cast<std::uint32_t>(flag::REFILL_BATCH))
     wanted = static_cast<std::uint32_t>(flag::REFILL_BATCH);
-  const std::uint32_t most = bin.room + 1 < Batch::kMost ? bin.room + 1 : Batch::kMost;
+  const std::uint32_t most = room_of(bin) + 1 < Batch::kMost ? room_of(bin) + 1 : Batch::kMost;
   Batch batch = g_store.take(*cache.home, c, {wanted, most});
   if (batch.empty()) return nullptr;
   count_taken(cache, c, static_cast<std::int32_t>(batch.count()));
@@ -185,7 +261,7 @@ inline void* refill_bin(ThreadCache& cache, std::uint32_t c) {
 // Gives a block straight to the run it came from.
 inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block) {
   count_taken(cache, c, -1);
-  give_back(Batch::of_one(block));
+  give_back(batch_of_one(block));
 }
 
 // Lowers the limit of a full bin, leaves it half full, and puts a block there if there is room.
@@ -196,7 +272,7 @@ inline void give_back_uncached(ThreadCache& cache, std::uint32_t c, void* block)
   const std::int32_t before = cache.taken[c];
   shrink_bin(cache, c, limit);
   flush_bin(cache, c, (count_of(bin) + 1) / 2);
-  if (bin.room == 0)
+  if (is_full(bin))
     give_back_uncached(cache, c, block);
   else
     push(bin, block);

@@ -71,6 +71,7 @@ inline void end_thread(void* argument) {
   on_thread_exit(*cache.home);
   on_thread_end(cache);
   leave_registry(cache);
+  detail::end_places(cache);
   g_cache_pool.release(&cache);
 }
 
@@ -92,7 +93,7 @@ inline bool install_hooks() {
 inline bool end_thread_after_destructors(ThreadCache& cache) {
   if (__cxa_thread_atexit_impl == nullptr) return false;
   const std::uint32_t c = class_of(4 * sizeof(void*));
-  if (cache.bins[c].blocks == nullptr) {
+  if (top_of(cache.bins[c]) == nullptr) {
     void* block = refill_bin(cache, c);
     if (block == nullptr) return false;
     overflow_bin(cache, c, block);
@@ -119,6 +120,7 @@ inline void arm_exit_hook(ThreadCache& cache) {
   void* memory = g_cache_pool.allocate();
   if (memory == nullptr) return nullptr;
   auto* cache = static_cast<ThreadCache*>(memory);
+  detail::begin_places(*cache);
   detail::enter_registry(*cache);
   on_thread_begin(*cache);
   cache->epoch = current_epoch();

@@ -43,6 +43,13 @@ class Lock {
     if (state_.exchange(kFree, std::memory_order_release) == kContended)
       futex(FUTEX_WAKE_PRIVATE, 1);
   }
+  // Takes the lock if it is free; never waits, so a signal handler may ask. False also in a forked
+  // child that has not set itself right yet.
+  bool try_lock() {
+    if (is_fresh_child()) return false;
+    std::uint32_t expected = kFree;
+    return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire);
+  }
   // In a forked child only: the threads that held or awaited the lock do not exist there. Returns
   // whether one held it, so that what it guards may be half changed.
   bool reset() { return state_.exchange(kFree, std::memory_order_relaxed) != kFree; }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "heap/size_class.hpp"
+#include "release/range_ring.hpp"
 
 namespace hz3 {
 
@@ -43,10 +44,33 @@ struct ThreadCollapse {
   BinCollapse bins[kClasses];
 };
 
+// Of S60, S64 and S65-1: ranges that the thread made free. Those of a box that is off are of one
+// entry.
+struct ThreadRanges {
+  template <bool kOn, std::int64_t kSize>
+  using Ring = RangeRing<kOn ? static_cast<std::uint32_t>(kSize) : 1>;
+
+  Ring<flag::S60_PURGE_RANGE_QUEUE, flag::S60_QUEUE_SIZE> queue;
+  Ring<flag::S64_PURGE_DELAY, flag::S64_QUEUE_SIZE> delayed;
+  Ring<flag::S65_RELEASE_LEDGER, flag::S65_LEDGER_SIZE> ledger;
+  std::uint64_t forgotten;  // shards with ranges that found the ledger full, a bit each
+};
+
+// Of S65-3.
+struct ThreadGate {
+  std::uint64_t seen_refills;  // of all threads, when the gate was last asked
+  std::uint64_t asked_epoch;   // in which that was; 0: never
+  std::uint32_t refills;       // of this thread
+  bool busy;                   // what the gate said then
+};
+
 struct BoxState {
+  std::uint32_t pressure;        // the last call to empty its bins that the thread followed
   std::uint64_t granted;         // S320: bytes of the pool that the thread holds
   ThreadCollapse collapse;       // S301
   BinHistory history[kClasses];  // S58
+  ThreadGate gate;               // S65-3
+  ThreadRanges ranges;           // S60, S64, S65-1
 };
 
 // What boxes remember about a shard, in the shard, guarded by its lock.
@@ -58,6 +82,13 @@ struct ShardCollapse {
   std::uint32_t kept;                      // wholly free segments' worth of pages that may stay
   std::uint32_t closed_epoch;              // of the last segment closed, its low bits
   bool closed;                             // a segment was closed and none opened since
+};
+
+// Of S302. Events: runs that became empty and pages that became free, counted.
+struct ShardPurger {
+  std::uint64_t events;    // so far
+  std::uint64_t seen_at;   // their number at the purger's last look
+  std::uint64_t clean_at;  // and when it had returned all there was
 };
 
 }  // namespace hz3

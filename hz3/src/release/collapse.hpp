@@ -122,7 +122,7 @@ inline bool frees_its_own(const ThreadCache& cache, std::uint32_t c, const void*
   const Bin& bin = cache.bins[c];
   if (cache.taken[c] < static_cast<std::int32_t>(count_of(bin))) return false;
   return segment_of(block).owner == cache.home &&
-         (bin.blocks == nullptr || segment_of(bin.blocks).owner == cache.home);
+         (top_of(bin) == nullptr || segment_of(top_of(bin)).owner == cache.home);
 }
 
 // A collapse as a thread sees it in one class: whose, from what peak, and how many blocks the bin

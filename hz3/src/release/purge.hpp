@@ -1,7 +1,8 @@
 // Purge: the one function that gives the free pages of a segment back to the system. Whoever wants
 // memory back — thread exit, trim, a policy to come — decides when and how much; this decides how.
 //
-// Free pages that hold memory are returned range by range, one call a range; a segment that is
+// Idle pages that hold memory (free ones and, with S314, those that only free blocks of a run
+// reach) are returned range by range, one call a range; a segment that is
 // wholly free goes back to its arena, header and all, in one call. Both happen under the shard's
 // lock, so no page can be handed out while it is being returned; a thread that shares the shard
 // waits, which is why every purge has a budget.
@@ -11,6 +12,7 @@
 // to its arena with its memory stays `dirty`, and purge_refused_slots tries those again.
 #pragma once
 
+#include "heap/run_bitmap.hpp"
 #include "heap/shard.hpp"
 #include "os/purge_many.hpp"
 
@@ -32,12 +34,30 @@ struct PurgeCount {
   std::uint32_t segments = 0;  // wholly free segments that went back
 
   bool any() const { return pages > 0 || segments > 0; }
+  PurgeCount& operator+=(const PurgeCount& more) {
+    calls += more.calls;
+    refused += more.refused;
+    pages += more.pages;
+    segments += more.segments;
+    return *this;
+  }
 };
 
 namespace detail {
 
-// The next range of free pages at or after `page` that holds memory, trimmed to its first and last
-// page that does; pages in between are free too, and purging a clean one is cheap (0.2 us). It ends
+// What a purge of a segment may take: its idle pages, and those of them that hold memory.
+struct Purgeable {
+  PageBits idle;
+  PageBits dirty;
+};
+
+inline Purgeable purgeable_of(const Segment& segment) {
+  const PageBits idle = idle_pages(segment);
+  return {idle, idle & segment.dirty_bits};
+}
+
+// The next range of idle pages in [page, end) that holds memory, trimmed to its first and last page
+// that does; pages in between are idle too, and purging a clean one is cheap (0.2 us). It ends
 // early where it would hold more than `most` pages with memory.
 struct PageRange {
   std::uint32_t first = kPagesPerSegment;
@@ -46,34 +66,34 @@ struct PageRange {
 };
 
 // Widens the range to whole pages of the system where those are larger than the heap's and what is
-// added is free, and narrows it where it is not: a live neighbour must stay as it is. May leave
+// added is idle, and narrows it where it is not: a live neighbour must stay as it is. May leave
 // nothing of the range (end <= first).
-inline void fit_to_system_pages(const Segment& segment, PageRange& range) {
+inline void fit_to_system_pages(const Purgeable& pages, PageRange& range) {
   const auto unit = static_cast<std::uint32_t>(os::g_system_page >> os::kPageShift);
   if (unit <= 1) return;
   const std::uint32_t down = range.first / unit * unit;
   const std::uint32_t up = (range.end + unit - 1) / unit * unit;
-  range.first = segment.free_bits.next_clear(down) < range.first ? down + unit : down;
-  range.end = segment.free_bits.next_clear(range.end) < up ? up - unit : up;
+  range.first = pages.idle.next_clear(down) < range.first ? down + unit : down;
+  range.end = pages.idle.next_clear(range.end) < up ? up - unit : up;
   range.dirty = 0;
-  const PageBits candidates = segment.free_bits & segment.dirty_bits;
-  for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += candidates.test(p);
+  for (std::uint32_t p = range.first; p < range.end; ++p) range.dirty += pages.dirty.test(p);
 }
 
-inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std::uint32_t most) {
-  const PageBits candidates = segment.free_bits & segment.dirty_bits;
+inline PageRange next_purgeable(const Purgeable& pages, std::uint32_t page, std::uint32_t end,
+                                std::uint32_t most) {
   for (;;) {
     PageRange range;
-    range.first = candidates.next_set(page);
-    if (range.first == kPagesPerSegment) return range;
-    const std::uint32_t free_end = segment.free_bits.next_clear(range.first);
-    for (std::uint32_t p = range.first; p < free_end && range.dirty < most;
-         p = candidates.next_set(p + 1)) {
+    range.first = pages.dirty.next_set(page);
+    if (range.first >= end) return {};
+    std::uint32_t idle_end = pages.idle.next_clear(range.first);
+    if (idle_end > end) idle_end = end;
+    for (std::uint32_t p = range.first; p < idle_end && range.dirty < most;
+         p = pages.dirty.next_set(p + 1)) {
       range.end = p + 1;
       ++range.dirty;
     }
     const std::uint32_t looked_at = range.end;
-    fit_to_system_pages(segment, range);
+    fit_to_system_pages(pages, range);
     if (range.first < range.end) return range;
     page = looked_at;
   }
@@ -81,7 +101,11 @@ inline PageRange next_purgeable(const Segment& segment, std::uint32_t page, std:
 
 inline void note_purged(Segment& segment, const PageRange& range, PurgeBudget& budget,
                         PurgeCount& count) {
-  segment.dirty_bits.clear(range.first, range.end - range.first);
+  // A page inside a run counts for as long as the run does.
+  const std::uint32_t uncounted =
+      (segment.free_bits & segment.dirty_bits).count(range.first, range.end - range.first);
+  shrink_footprint(std::uint64_t{uncounted} * os::kPageSize);
+  note_clean(segment, range.first, range.end);
   budget.pages -= range.dirty;
   count.pages += range.dirty;
 }
@@ -96,9 +120,10 @@ inline void purge_range(Segment& segment, const PageRange& range, PurgeBudget& b
     ++count.refused;
 }
 
-inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
-  for (std::uint32_t page = kHeaderPages; !budget.spent();) {
-    const PageRange range = next_purgeable(segment, page, budget.pages);
+inline void purge_ranges(Segment& segment, const Purgeable& pages, std::uint32_t page,
+                         std::uint32_t end, PurgeBudget& budget, PurgeCount& count) {
+  while (!budget.spent()) {
+    const PageRange range = next_purgeable(pages, page, end, budget.pages);
     if (range.first == kPagesPerSegment) return;
     purge_range(segment, range, budget, count);
     page = range.end;
@@ -106,14 +131,14 @@ inline void purge_ranges(Segment& segment, PurgeBudget& budget, PurgeCount& coun
 }
 
 // Box S304. As purge_ranges, with one system call for many ranges where the system can.
-inline void purge_ranges_together(Segment& segment, PurgeBudget& budget, PurgeCount& count) {
+inline void purge_ranges_together(Segment& segment, const Purgeable& purgeable, std::uint32_t page,
+                                  std::uint32_t end, PurgeBudget& budget, PurgeCount& count) {
   PageRange ranges[os::kMostRanges];
   iovec places[os::kMostRanges];
-  std::uint32_t page = kHeaderPages;
   while (!budget.spent()) {
     std::uint32_t n = 0;
     for (std::uint32_t pages = budget.pages; n < os::kMostRanges && pages > 0; ++n) {
-      ranges[n] = next_purgeable(segment, page, pages);
+      ranges[n] = next_purgeable(purgeable, page, end, pages);
       if (ranges[n].first == kPagesPerSegment) break;
       pages -= ranges[n].dirty;
       page = ranges[n].end;
@@ -133,16 +158,27 @@ inline void purge_ranges_together(Segment& segment, PurgeBudget& budget, PurgeCo
 
 }  // namespace detail
 
+// Purges what is free of the pages [page, end) of a segment as far as the budget goes, and charges
+// it; the segment stays. The caller holds the lock of the owner.
+inline PurgeCount purge_pages(Segment& segment, std::uint32_t page, std::uint32_t end,
+                              PurgeBudget& budget) {
+  PurgeCount count;
+  const detail::Purgeable pages = detail::purgeable_of(segment);
+  if constexpr (flag::S304_BATCHED_PURGE)
+    detail::purge_ranges_together(segment, pages, page, end, budget, count);
+  else
+    detail::purge_ranges(segment, pages, page, end, budget, count);
+  return count;
+}
+
 // Purges one segment as far as the budget goes, and charges it. The caller holds the lock of the
 // owner, and does not touch the segment afterwards if it was wholly free.
 inline PurgeCount purge_segment(Shard& shard, Segment& segment, PurgeBudget& budget) {
   PurgeCount count;
   if (budget.spent()) return count;
   if (!is_empty(segment)) {
-    if constexpr (flag::S304_BATCHED_PURGE)
-      detail::purge_ranges_together(segment, budget, count);
-    else
-      detail::purge_ranges(segment, budget, count);
+    count = purge_pages(segment, kHeaderPages, kPagesPerSegment, budget);
+    if (!budget.spent() && count.refused == 0) segment.moved = 0;
     return count;
   }
   if (budget.pages < kUsablePages) return count;

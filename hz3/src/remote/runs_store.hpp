@@ -11,6 +11,7 @@ struct RunsStore {
   Batch take(Shard& home, std::uint32_t c, Wish wish) { return take_blocks(home, c, wish); }
   void drain() {}
   std::uint64_t bytes() { return 0; }
+  std::uint64_t bytes_of(std::uint32_t) const { return 0; }
   void repair_child() {}
 };
 

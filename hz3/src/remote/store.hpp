@@ -7,6 +7,7 @@
 //                               most wish.most; empty when the system has no more memory
 //   void drain()                hands all it holds to the runs, so that runs can be found empty
 //   std::uint64_t bytes()       in blocks it holds now
+//   std::uint64_t bytes_of(c)   of them, of class c; takes no lock, so a hint while others work
 //   void repair_child()         in a forked child: frees its locks, and forgets what a thread that
 //                               does not exist there may have left half changed
 //

@@ -49,6 +49,14 @@ class TransferCache {
     return bytes;
   }
 
+  [[gnu::no_sanitize("thread")]] std::uint64_t bytes_of(std::uint32_t c) const {
+    const Class& entry = classes_[c];
+    const std::uint32_t used = entry.used.load(std::memory_order_relaxed);
+    std::uint64_t blocks = 0;
+    for (std::uint32_t i = 0; i < used; ++i) blocks += entry.slots[i].count();
+    return blocks * kSizeClasses[c].size;
+  }
+
   // Batches that are forgotten stay allocated, as blocks in a dead thread's cache do.
   void repair_child() {
     for (Class& entry : classes_) {

@@ -17,12 +17,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 
 
-def scale_library() -> Path:
-    """The default variant's library in HZ3_BUILD_DIR (default: build/)."""
+def variant() -> str:
+    """Whose fast paths: HZ3_GOLDEN_VARIANT, the default variant if that is not set."""
+    return os.environ.get("HZ3_GOLDEN_VARIANT", "scale")
+
+
+def golden_library() -> Path:
+    """The variant's library in HZ3_BUILD_DIR (default: build/)."""
     build = Path(os.environ.get("HZ3_BUILD_DIR", ROOT / "build")).resolve()
-    path = build / "hz3" / "libhz3-scale.so"
+    path = build / "hz3" / f"libhz3-{variant()}.so"
     if not path.exists():
-        raise FileNotFoundError(f"{path}; build it: meson compile -C {build} hz3-scale")
+        raise FileNotFoundError(f"{path}; build it: meson compile -C {build} hz3-{variant()}")
     return path
 
 
@@ -38,4 +43,5 @@ def compiler_of(library: Path) -> str:
 
 
 def golden_file(library: Path, function: str) -> Path:
-    return HERE / f"{function}.{platform.machine()}.{compiler_of(library)}.txt"
+    whose = "" if variant() == "scale" else f"{variant()}."
+    return HERE / f"{whose}{function}.{platform.machine()}.{compiler_of(library)}.txt"

@@ -17,14 +17,14 @@ from fast_path import (  # noqa: E402
     locked,
     shape,
 )
-from golden_files import golden_file, scale_library  # noqa: E402
+from golden_files import golden_file, golden_library  # noqa: E402
 
 FUNCTIONS = sorted(LIMITS)
 
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    return scale_library()
+    return golden_library()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -2,7 +2,7 @@
 
     python3 hz3/tests/golden/update_golden.py [BUILD_DIR]
 
-To be run, and its output committed, when a change of the fast path is meant.
+The default variant's, or those of HZ3_GOLDEN_VARIANT. To be run, and its output committed, when a change of the fast path is meant.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fast_path import LIMITS, fast_path, shape  # noqa: E402
-from golden_files import golden_file, scale_library  # noqa: E402
+from golden_files import golden_file, golden_library  # noqa: E402
 
 
 def main(argv: list[str]) -> int:
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
         return 2
     if argv:
         os.environ["HZ3_BUILD_DIR"] = argv[0]
-    library = scale_library()
+    library = golden_library()
     for function in LIMITS:
         path = golden_file(library, function)
         new = [shape(instruction) for instruction in fast_path(library, function)]

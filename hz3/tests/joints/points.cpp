@@ -12,7 +12,7 @@ namespace {
 
 struct Asked {
   int thread_begin, thread_end, budget_short, full, give_back, gave_back;
-  int refill, overflow, run_empty, pages_free, segment_empty, segment_opened;
+  int refill, growth, large_freed, overflow, run_empty, pages_free, segment_empty, segment_opened;
   int epoch, thread_exit, memory_refused, fork_child;
 };
 Asked g_asked;  // one thread at a time runs here
@@ -20,7 +20,8 @@ Asked g_asked;  // one thread at a time runs here
 bool g_take_all_back = false;  // answer like a box that releases runs and closes segments at once
 hz3::os::Lock g_box_lock;
 bool g_refuse_memory = false;
-bool g_relent = false;  // grant memory again once the heap has asked
+std::uint32_t g_attempts = 1;  // that a policy grants when memory was refused
+bool g_relent = false;         // grant memory again once the heap has asked
 
 bool is_held(const hz3::os::Lock& lock) {
   std::uint32_t state = 0;
@@ -72,7 +73,8 @@ inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const 
   CHECK(run_of(segment_of(block), block).size_class == c, "a block of another class");
   ++g_asked.full;
   CHECK(!any_lock_held(), "limit_when_full with a lock held");
-  CHECK(cache.bins[c].room == 0, "limit_when_full of a bin with room for %u", cache.bins[c].room);
+  CHECK(room_of(cache.bins[c]) == 0, "limit_when_full of a bin with room for %u",
+        room_of(cache.bins[c]));
   return g_limit_when_full;
 }
 
@@ -91,6 +93,12 @@ inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t bloc
         count_of(cache.bins[c]), g_limit_when_full);
 }
 
+inline bool on_growth() {
+  ++g_asked.growth;
+  CHECK(!any_lock_held(), "on_growth with a lock held");
+  return false;
+}
+
 inline void on_refill(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.refill;
   CHECK(!any_lock_held(), "on_refill with a lock held");
@@ -101,10 +109,17 @@ inline void on_refill(ThreadCache& cache, std::uint32_t c) {
 inline void on_overflow(ThreadCache& cache, std::uint32_t c) {
   ++g_asked.overflow;
   CHECK(!any_lock_held(), "on_overflow with a lock held");
-  CHECK(cache.bins[c].room == 0, "on_overflow of a bin with room for %u", cache.bins[c].room);
+  CHECK(room_of(cache.bins[c]) == 0, "on_overflow of a bin with room for %u",
+        room_of(cache.bins[c]));
   // Every other time it shrinks the bin only.
   if (g_take_all_back && g_asked.overflow % 2 == 0) flush_bins(cache, 1, kClasses);
   if (g_take_all_back) shrink_bin(cache, c, detail::kLimits.smallest[c]);
+}
+
+inline void on_large_freed(std::uint64_t bytes) {
+  ++g_asked.large_freed;
+  CHECK(!any_lock_held(), "on_large_freed with a lock held");
+  CHECK(bytes > 0, "on_large_freed of nothing");
 }
 
 inline void on_run_empty(Shard& shard, Run& run) {
@@ -145,10 +160,12 @@ inline void on_thread_exit(Shard& home) {
   CHECK(t_cache == &kEndedCache, "the thread still has a cache");
 }
 
-inline void on_memory_refused() {
+inline bool on_memory_refused(std::uint32_t attempts) {
   ++g_asked.memory_refused;
   CHECK(!any_lock_held(), "on_memory_refused with a lock held");
+  CHECK(attempts > 0 && attempts <= g_attempts, "attempt %u of %u", attempts, g_attempts);
   if (g_relent) g_refuse_memory = false;
+  return attempts < g_attempts;
 }
 
 inline void on_fork_child() {
@@ -186,6 +203,7 @@ void empty_blocks() {
 void check_bins() {
   g_asked = {};
   fill_blocks();
+  CHECK(g_asked.growth > 0, "the heap grew unasked");
   CHECK(g_asked.refill > 0 && g_asked.overflow == 0, "%d refills, %d overflows after allocating",
         g_asked.refill, g_asked.overflow);
   empty_blocks();
@@ -257,6 +275,7 @@ void check_clock() {
   check_ticks("realloc of a large block",
               [](int i) { large[i] = reallocate(large[i], kLarge + (std::size_t{1} << 20)); });
   check_ticks("free of a large block", [](int i) { deallocate(large[i]); });
+  CHECK(g_asked.large_freed > 0, "no policy heard of freed large blocks");
   check_ticks("calloc of a large block", [](int i) { large[i] = allocate_zeroed(1, kLarge); });
   for (void* block : large) deallocate(block);
   check_ticks("a large block on its page",
@@ -303,6 +322,10 @@ void check_memory_refused() {
   errno = 0;
   CHECK(allocate(kHuge) == nullptr && errno == ENOMEM, "memory from nowhere, errno %d", errno);
   CHECK(g_asked.memory_refused == 1, "refused once, asked %d times", g_asked.memory_refused);
+  g_attempts = 3;
+  CHECK(allocate(kHuge) == nullptr && g_asked.memory_refused == 4,
+        "three attempts granted, asked %d times", g_asked.memory_refused - 1);
+  g_asked.memory_refused = 1;
   g_relent = true;
   void* block = allocate(kHuge);
   CHECK(block != nullptr && g_asked.memory_refused == 2, "no second attempt: %p, asked %d times",

@@ -1,9 +1,10 @@
-// double_free key|top: what box S319 promises. Each misuse happens in a child, which must be
-// stopped by abort, with a line that names the double free, before malloc could hand the block out
-// twice:
+// double_free key|top|home: what boxes S319 and S314 promise. Each misuse happens in a child, which
+// must be stopped by abort, with a line that names the double free, before malloc could hand the
+// block out twice:
 //   top  two frees of a small block in a row
 //   key  a second free wherever the block lies by then: deep in the cache, in its run, in the cache
 //        of another thread, living or not; and realloc of a free block
+//   home a block that comes home twice to a run with live blocks
 // And what is no double free must pass, whatever a block held before.
 #include <malloc.h>
 #include <pthread.h>
@@ -66,6 +67,13 @@ bool after_many(size_t size) {
   for (size_t i = 1; i < count; i += 2) free(blocks[i]);
   malloc_trim(0);
   free(hidden(blocks[count / 2 + 1]));
+  return true;
+}
+
+// The second free stays in the cache, until that is emptied.
+bool home_twice(size_t size) {
+  after_many(size);
+  malloc_trim(0);
   return true;
 }
 
@@ -144,20 +152,21 @@ bool honest(size_t size) {
 struct Case {
   const char* name;
   bool (*misuse)(size_t);
-  bool top_sees;
+  bool top_sees, home_sees;
   size_t largest;
 };
 
 // Above the sizes a bin holds several of, the block's run is empty after one free and may be gone:
 // that is refused by the older checks.
 constexpr Case kCases[] = {
-    {"in_a_row", in_a_row, true, 200000},
-    {"in_a_row_by_delete", in_a_row_by_delete, true, 200000},
-    {"with_another_between", with_another_between, false, 200000},
-    {"after_many", after_many, false, 3000},
-    {"in_two_threads", in_two_threads, false, 200000},
-    {"after_the_thread", after_the_thread, false, 3000},
-    {"realloc_of_free", realloc_of_free, false, 65536},
+    {"in_a_row", in_a_row, true, false, 200000},
+    {"in_a_row_by_delete", in_a_row_by_delete, true, false, 200000},
+    {"with_another_between", with_another_between, false, false, 200000},
+    {"after_many", after_many, false, false, 3000},
+    {"in_two_threads", in_two_threads, false, false, 200000},
+    {"after_the_thread", after_the_thread, false, false, 3000},
+    {"realloc_of_free", realloc_of_free, false, false, 65536},
+    {"home_twice", home_twice, false, true, 3000},
 };
 
 template <typename Body>
@@ -168,16 +177,17 @@ ChildEnd run(Body body) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || (strcmp(argv[1], "key") != 0 && strcmp(argv[1], "top") != 0)) {
-    say("usage: double_free key|top");
+  const char* const form = argc == 2 ? argv[1] : "";
+  const bool key = strcmp(form, "key") == 0, home = strcmp(form, "home") == 0;
+  if (!key && !home && strcmp(form, "top") != 0) {
+    say("usage: double_free key|top|home");
     return 2;
   }
-  const bool key = strcmp(argv[1], "key") == 0;
   const rlimit no_core{0, 0};  // the children are meant to abort
   setrlimit(RLIMIT_CORE, &no_core);
   for (const size_t size : kSizes) {
     for (const Case& tested : kCases) {
-      if (!(key || tested.top_sees) || size > tested.largest) continue;
+      if (!(key || (home ? tested.home_sees : tested.top_sees)) || size > tested.largest) continue;
       const ChildEnd end = run([&] { return tested.misuse(size); });
       CHECK(
           !end.exited && end.status == SIGABRT && strstr(end.output, "hz3: double free") != nullptr,

@@ -78,18 +78,15 @@ bool is_held(const os::Lock& lock) {
 
 bool any_lock_held() {
   bool any = is_held(g_registry.lock) || is_held(g_arenas.lock) || is_held(g_large_cache.lock()) ||
-             is_held(g_cache_pool.lock()) || is_held(g_arenas.own_pool.lock());
+             is_held(g_cache_pool.lock()) || is_held(g_place_pool.lock()) ||
+             is_held(g_arenas.own_pool.lock());
   for (const Shard& shard : g_shards) any = any || is_held(shard.lock);
   return any;
 }
 
 // The books of a run: as many free blocks in its list as its counts say.
-void check_run(const Run& run, RunState state) {
-  std::uint32_t blocks = 0;
-  for (void* block = run.free_blocks; block != nullptr && blocks <= run.carved;
-       block = link_of(block)) {
-    ++blocks;
-  }
+void check_run(Run& run, RunState state) {
+  const std::uint32_t blocks = RunBlocks::recount(segment_of(&run), run);
   CHECK(run.state == state, "a run is in the list of another state");
   CHECK(blocks + run.live == run.carved, "a run of class %u has %u live and %u free of %u blocks",
         run.size_class, run.live, blocks, run.carved);
