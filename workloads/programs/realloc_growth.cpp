@@ -48,7 +48,7 @@ std::uint64_t grow(bool doubles, std::size_t most, Tally& tally) {
     if (buffer[before - 1] != 7) [[unlikely]]
       object_damaged(buffer, before);
     write_new(buffer, before, bytes);
-    tally.requested_bytes += bytes - before;
+    tally.requested_bytes += bytes;
     ++calls;
   }
   give(buffer, tally);
