@@ -12,12 +12,13 @@ from harness.errors import UserError
 _PEERS_HELP = """\
 Builds a release of a reference allocator that is newer than the system's, into
 $XDG_CACHE_HOME/hz3-lab/peers (outside the tree; no experiment needs it), and prints the option that
-measures it. The source is Debian's source package where the configured package sources offer that
-version (`Types: deb-src` of a newer suite), a repository (--git), or an unpacked folder (--source).
+measures it. The source is the source package of a suite of Debian's archive (--suite; read by an apt of
+our own, which leaves the system's alone), a repository (--git), or an unpacked folder (--source).
 
 examples:
   tools/peers --list
   tools/peers mimalloc
+  tools/peers gperftools --suite testing
   tools/peers rpmalloc --git URL
   tools/peers jemalloc --version 5.2.1 --source DIR
 """
@@ -32,6 +33,7 @@ def add_peers(commands: Commands) -> None:
     peers.add_argument("name", nargs="?", metavar="NAME", help="the allocator; see --list")
     peers.add_argument("--list", action="store_true", help="what can be built, and what is")
     peers.add_argument("--version", metavar="V", help="another release than the one in the list")
+    peers.add_argument("--suite", default="sid", metavar="SUITE", help="of Debian's archive, for the source package (default: sid)")
     where = peers.add_mutually_exclusive_group()
     where.add_argument("--git", metavar="URL", help="fetch the release's tag from this repository")
     where.add_argument("--source", type=Path, metavar="DIR", help="build this unpacked source")
@@ -51,6 +53,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _peers(args: argparse.Namespace) -> int:
     from harness.peers.build import build, listing, option, recipe_of
+    from harness.peers.locate import cache
     from harness.peers.sources import Wanted
 
     if args.list:
@@ -59,6 +62,6 @@ def _peers(args: argparse.Namespace) -> int:
     if args.name is None:
         raise UserError("peers: name an allocator, or give --list; --help explains")
     recipe = recipe_of(args.name)
-    wanted = Wanted(recipe, args.version or recipe.version, args.git, args.source)
+    wanted = Wanted(recipe, args.version or recipe.version, args.suite, cache(), args.git, args.source)
     print(option(f"{recipe.name}-{wanted.version}", build(wanted, again=args.again)))
     return 0

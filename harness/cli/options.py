@@ -43,7 +43,8 @@ def lane_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=int, metavar="N", help="exactly N measured blocks, one look")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="LANE", help="only these workloads")
     parser.add_argument(
-        "--allocator", action="append", default=[], metavar="NAME=PATH", help="a library as a further reference, or in place of one"
+        "--allocator", action="append", default=[], metavar="NAME=PATH[,VAR=VALUE…]",
+        help="a library as a further reference, or in place of one, with its settings"
     )
     parser.add_argument(
         "--mimalloc-bench", type=Path, metavar="DIR", help="add the programs of a built mimalloc-bench checkout as lanes"

@@ -29,7 +29,8 @@ examples:
 _SCOREBOARD_HELP = """\
 Runs hz3's default build and every reference in every lane of experiments/scoreboard.yaml and, as far as
 their programs are installed, of experiments/real_programs.yaml; then writes results/published/scoreboard.md,
-.svg and .png. Continues an unfinished run like `run` does. An older scoreboard is moved aside, not lost.
+.svg and .png. --wide adds the lanes of experiments/scoreboard_wide.yaml and a column for every newest release
+that tools/peers has built. Continues an unfinished run like `run` does. An older scoreboard is moved aside, not lost.
 """
 
 
@@ -45,6 +46,7 @@ def add_run(commands: Commands) -> None:
 
 def add_scoreboard(commands: Commands) -> None:
     board = commands.add("scoreboard", _scoreboard, "run every lane under every allocator; write one table and a plot", _SCOREBOARD_HELP)
+    board.add_argument("--wide", action="store_true", help="also the lanes of scoreboard_wide.yaml, and the newest releases that tools/peers has built")
     lane_options(board)
     run_options(board)
     board.add_argument("--to", type=Path, metavar="DIR", help="where the table goes (default: results/published in the project)")
@@ -64,4 +66,4 @@ def _scoreboard(args: argparse.Namespace) -> int:
     if args.made is not None:
         return rewrite(args.made, dest)
     args.aa = False
-    return run_scoreboard(request(args, args.root / EXPERIMENT, ["tools/scoreboard", *args.typed[1:]]), dest)
+    return run_scoreboard(request(args, args.root / EXPERIMENT, ["tools/scoreboard", *args.typed[1:]]), dest, args.wide)

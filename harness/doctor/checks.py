@@ -67,6 +67,8 @@ def packages(root: Path) -> List[Finding]:
 def peers(root: Path) -> List[Finding]:
     found = []
     for peer in PEERS.values():
+        if peer.built is not None and find(peer) is None:
+            continue  # nothing needs one
         if peer.files and find(peer) is None:
             found.append(Finding(ODD, warnings.text("peer", peer=peer.name, package=peer.packages[0])))
             continue

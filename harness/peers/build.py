@@ -17,21 +17,13 @@ from typing import List, Optional
 
 from harness.errors import UserError, failed
 from harness.model import json_text
+from harness.peers.locate import Given, cache, library
 from harness.peers.recipes import RECIPES, Recipe
 from harness.peers.resolve import resolve, version_tuple
 from harness.peers.sources import Fetched, Wanted, fetch
 from harness.process import run_process, tail
 
 _BUILD_S = 1800.0
-
-
-def cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "hz3-lab" / "peers"
-
-
-def library(name: str, version: str) -> Path:
-    return cache() / f"{name}-{version}" / "lib.so"
 
 
 def listing() -> str:
@@ -67,7 +59,7 @@ def build(wanted: Wanted, *, again: bool = False, jobs: Optional[int] = None) ->
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=".building-") as work:
         fetched = fetch(wanted, _made(Path(work) / "source"))
-        made = _compile(wanted.recipe, fetched.folder, jobs or os.cpu_count() or 1)
+        made = _compile(wanted, fetched.folder, jobs or os.cpu_count() or 1)
         staged = _made(Path(work) / "done")
         shutil.copyfile(made, staged / "lib.so")
         (staged / "lib.so").chmod(0o755)
@@ -83,9 +75,10 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _compile(recipe: Recipe, source: Path, jobs: int) -> Path:
+def _compile(wanted: Wanted, source: Path, jobs: int) -> Path:
+    recipe = wanted.recipe
     for step in recipe.steps:
-        words = [word.replace("{jobs}", str(jobs)) for word in step]
+        words = [word.replace("{jobs}", str(jobs)).replace("{version}", wanted.version) for word in step]
         done = run_process(words, cwd=source, timeout_s=_BUILD_S)
         if done.status != 0:
             needs = " ".join(recipe.needs)
@@ -99,7 +92,7 @@ def _compile(recipe: Recipe, source: Path, jobs: int) -> Path:
 def _record(wanted: Wanted, fetched: Fetched, made: Path) -> str:
     """What was built of what; a library that says it is another release is refused."""
     name = f"{wanted.recipe.name}-{wanted.version}"
-    peer = resolve(name, given={name: made})
+    peer = resolve(name, given={name: Given(made)})
     told, meant = version_tuple(peer.version), version_tuple(wanted.version)
     if peer.version_by not in ("soname", "nothing") and told[: len(meant)] != meant:
         raise failed(f"{name}: the library says that it is {peer.version}; is the source of another release?")

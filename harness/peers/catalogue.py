@@ -34,23 +34,27 @@ class Preset:
 @dataclass(frozen=True)
 class Family:
     """`symbol` is exported by every version of it. `read_back` names the way its settings are read
-    (see proof.py): verbose, mallctl, property, or effect where there is none."""
+    (see proof.py): verbose, mallctl, property, or effect where there is none. `needs` are settings without
+    which it is not what its makers measure."""
 
     name: str
     symbol: str
     read_back: str
     presets: Mapping[str, Tuple[Preset, ...]] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Peer:
     """`files` are sought in this order in the system's library directories; empty for glibc, which
-    needs no preload. `packages` are the Debian or Ubuntu packages that bring one, newest last."""
+    needs no preload. `packages` are the Debian or Ubuntu packages that bring one, newest last. `built` is
+    the recipe of one that tools/peers builds instead."""
 
     name: str
     family: str
     files: Tuple[str, ...]
     packages: Tuple[str, ...]
+    built: Optional[str] = None
 
 
 FAMILIES: Dict[str, Family] = {
@@ -82,6 +86,10 @@ FAMILIES: Dict[str, Family] = {
         "mallctl",
         {PURGE_NOW: (Preset({"MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0,abort_conf:true"}, since=(5, 0)),)},
     ),
+    # Without the setting some of its versions and glibc's own use of restartable sequences collide.
+    "google-tcmalloc": Family(
+        "google-tcmalloc", "MallocExtension_Internal_GetNumericProperty", "effect", needs={"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
+    ),
     "other": Family("other", "malloc", "effect"),
 }
 
@@ -97,6 +105,10 @@ PEERS: Dict[str, Peer] = {
         ),
         Peer("tcmalloc", "tcmalloc", ("libtcmalloc_minimal.so.4",), ("libtcmalloc-minimal4", "libtcmalloc-minimal4t64")),
         Peer("jemalloc", "jemalloc", ("libjemalloc.so.2",), ("libjemalloc2",)),
+        # The newest releases, beside those of the system; which they are stands in recipes.py.
+        Peer("mimalloc-newest", "mimalloc", (), (), built="mimalloc"),
+        Peer("tcmalloc-newest", "tcmalloc", (), (), built="gperftools"),
+        Peer("jemalloc-newest", "jemalloc", (), (), built="jemalloc"),
     )
 }
 

@@ -23,6 +23,10 @@ CLEAN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 # The property that gperftools keeps for each of its variables that we set.
 _PROPERTIES = {"TCMALLOC_AGGRESSIVE_DECOMMIT": "tcmalloc.aggressive_memory_decommit"}
 
+# Read by the C library, whatever the allocator.
+_TUNABLES = "GLIBC_TUNABLES"
+_LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
+
 # The memory that stays must change by this share of the burst for a setting to have an effect.
 _EFFECT = 0.10
 
@@ -42,15 +46,44 @@ def probe(library: Path, env: Mapping[str, str], args: Sequence[str]) -> Finishe
 
 
 def prove(library: Path, family: Family, env: Mapping[str, str]) -> Proof:
-    """Checks every variable of `env` by the family's own way, else by its effect."""
+    """Checks every variable of `env` by the family's own way, else by its effect; what is the C library's
+    is read back from there."""
     if not env:
         return Proof("no settings", None)
+    if _TUNABLES in env:
+        libc = _tunables(env[_TUNABLES])
+        own = {name: value for name, value in env.items() if name != _TUNABLES}
+        if libc.problem is not None or not own:
+            return libc
+        rest = prove(library, family, own)
+        return Proof(f"{libc.shown}; {rest.shown}", rest.problem)
     ways: Dict[str, Callable[[Path, Mapping[str, str]], Proof]] = {
         "verbose": _verbose,
         "mallctl": _mallctl,
         "property": _property,
     }
     return ways.get(family.read_back, _effect)(library, env)
+
+
+def _tunables(setting: str) -> Proof:
+    """glibc's loader lists every tunable it knows with its value; those it does not know it ignores."""
+    loader = next((path for path in _LOADERS if Path(path).exists()), None)
+    if loader is None:
+        return Proof("", f"{_TUNABLES} is a setting of glibc, and there is no {' or '.join(_LOADERS)} to ask")
+    done = run_process([loader, "--list-tunables"], env={**CLEAN_ENV, _TUNABLES: setting}, timeout_s=60)
+    told = dict(re.findall(r"^([\w.]+): (\S+)", done.stdout, re.MULTILINE))
+    wanted = dict(item.split("=", 1) for item in setting.split(":") if "=" in item)
+    if not wanted:
+        return Proof("", f"{_TUNABLES}={setting} sets nothing; write NAME=VALUE")
+    return _compare(wanted, {name: _as_written(told.get(name), value) for name, value in wanted.items()})
+
+
+def _as_written(told: Optional[str], wanted: str) -> Optional[str]:
+    """Some tunables are listed in hexadecimal."""
+    try:
+        return wanted if told is not None and int(told, 0) == int(wanted, 0) else told
+    except ValueError:
+        return told
 
 
 def _verbose(library: Path, env: Mapping[str, str]) -> Proof:

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from harness.build.elf import read_library, require_malloc
 from harness.errors import UserError
 from harness.peers.catalogue import FAMILIES, PEERS, STOCK, Family, Version, family_of, preset_env
-from harness.peers.locate import find_or_tell
+from harness.peers.locate import Given, find_or_tell
 from harness.peers.proof import probe, prove
 
 
@@ -45,16 +45,17 @@ def version_tuple(text: str) -> Version:
     return tuple(int(part) for part in match[0].split(".")) if match else (0,)
 
 
-def resolve(allocator: str, preset: str = STOCK, given: Optional[Mapping[str, Path]] = None) -> ResolvedPeer:
+def resolve(allocator: str, preset: str = STOCK, given: Optional[Mapping[str, Given]] = None) -> ResolvedPeer:
     """`given` are the libraries of --allocator, by name; they go before the catalogue."""
-    path: Optional[Path] = (given or {}).get(allocator)
+    named = (given or {}).get(allocator)
+    path = named.path if named is not None else None
     if path is None:
         if allocator not in PEERS:
             raise UserError(
                 f"there is no reference {allocator!r}; known are {', '.join(PEERS)}, and any library given as "
                 f"--allocator {allocator}=/path/lib.so"
             )
-        if not PEERS[allocator].files:
+        if PEERS[allocator].family == "glibc":
             return _glibc(allocator, preset)
         path = find_or_tell(PEERS[allocator])
     library = read_library(path)
@@ -62,7 +63,10 @@ def resolve(allocator: str, preset: str = STOCK, given: Optional[Mapping[str, Pa
     family = family_of(library.exports)
     version, symbol = _version(path, library.soname)
     env = preset_env(family, preset, version_tuple(version), version)
+    env = {**env, **(named.env if named is not None else {})}
     proof = prove(path, family, env)
+    lacks = next((f"{key}={value}" for key, value in family.needs.items() if env.get(key) != value), None)
+    problem = proof.problem if lacks is None else f"it needs {lacks}; write --allocator {allocator}={path},{lacks}"
     return ResolvedPeer(
         arm=arm_name(allocator, preset),
         allocator=allocator,
@@ -76,7 +80,7 @@ def resolve(allocator: str, preset: str = STOCK, given: Optional[Mapping[str, Pa
         identity=library.identity,
         env=env,
         proof=proof.shown,
-        problem=None if proof.problem is None else f"preset {preset} of {allocator} {version}: {proof.problem}",
+        problem=None if problem is None else f"preset {preset} of {allocator} {version}: {problem}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the source of a release comes from: a package source, a git repository, or a folder at hand.
+"""Where the source of a release comes from: a suite of Debian's archive, a git repository, or a folder at hand.
 
 Each way leaves one folder with the source and tells what it is (a commit, a package version), so that
 a figure can be traced to bytes. A network that does not reach is told in one sentence.
@@ -9,22 +9,27 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import List, Optional
+from typing import Optional
 
 from harness.errors import UserError, failed
+from harness.peers.archive import Archive, open_archive
 from harness.peers.recipes import Recipe
-from harness.process import Finished, run_process, tail
+from harness.process import run_process, tail
 
 _FETCH_S = 600.0
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One of `git` (a URL or path) and `source` (a folder) may be set; else the package source."""
+    """One of `git` (a URL or path) and `source` (a folder) may be set; else the source package of `suite`.
+    `cache` is where what is fetched for it may lie."""
 
     recipe: Recipe
     version: str
+    suite: str
+    cache: Path
     git: Optional[str] = None
     source: Optional[Path] = None
 
@@ -67,27 +72,27 @@ def _package(wanted: Wanted, into: Path) -> Fetched:
     name = wanted.recipe.debian
     if name is None:
         raise UserError(f"{wanted.recipe.name} is no Debian package; give --git URL, or --source DIR with its source")
-    full = _offered(name, wanted.version)
-    done = run_process(["apt-get", "source", "-q", "--only-source", f"{name}={full}"], cwd=into, timeout_s=_FETCH_S)
-    folders = sorted(path for path in into.iterdir() if path.is_dir())
-    if done.status != 0 or len(folders) != 1:
-        raise failed(f"apt-get cannot fetch the source of {name} {full}; is the network reached?\n{tail(done.stderr or done.stdout)}")
-    return Fetched(folders[0], f"Debian source package {name} {full}")
+    archive = open_archive(wanted.suite, wanted.cache)
+    full = _full_version(archive, name, wanted.version)
+    folder = archive.fetch(name, full, into)
+    return Fetched(folder, f"Debian source package {name} {full} of {archive.suite}, {_dsc_hash(into)}")
 
 
-def _offered(name: str, version: str) -> str:
-    """The package version of this upstream version among those the configured sources offer."""
-    done: Finished = run_process(["apt-cache", "showsrc", "--only-source", name], timeout_s=60)
-    offered: List[str] = re.findall(r"^Version: (\S+)$", done.stdout, re.MULTILINE)
+def _dsc_hash(into: Path) -> str:
+    """The file that names the hashes of all others of a source package."""
+    return "; ".join(f"{path.name} sha256 {sha256(path.read_bytes()).hexdigest()}" for path in sorted(into.glob("*.dsc")))
+
+
+def _full_version(archive: Archive, name: str, version: str) -> str:
+    """The package version of this upstream version among those the suite offers."""
+    offered = archive.offered(name)
     for full in offered:
         if upstream(full) == version:
             return full
-    way = "give --git URL, --source DIR, or --version for one that is offered"
+    way = "give --version for one that is offered, another --suite, --git URL, or --source DIR"
     if offered:
-        raise UserError(f"the package sources offer {name} {', '.join(dict.fromkeys(offered))}, not {version}; {way}")
-    raise UserError(
-        f"the package sources offer no source of {name}; add `Types: deb-src` for a newer suite and run apt-get update, or {way}"
-    )
+        raise UserError(f"{archive.suite} offers {name} {', '.join(dict.fromkeys(offered))}, not {version}; {way}")
+    raise UserError(f"{archive.suite} has no source package {name}; {way}")
 
 
 def upstream(full: str) -> str:

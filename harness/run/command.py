@@ -30,7 +30,7 @@ from harness.experiment import (
 )
 from harness.history.command import record
 from harness.model import ArmFacts, BlockRecord, Circumstances, EarlierRun, Plan, Status, Verdict, json_text
-from harness.peers.locate import parse_allocator
+from harness.peers.locate import Given, parse_allocator
 from harness.plan import make_plan
 from harness.report import build_report
 from harness.run.answer import Answer
@@ -77,7 +77,7 @@ def find_experiment(name: str, root: Path) -> Path:
 
 def effective_experiment(
     file: Path, options: RunOptions, allocators: Sequence[str] = (), more: Sequence[MoreLanes] = ()
-) -> Tuple[Experiment, Dict[str, Path]]:
+) -> Tuple[Experiment, Dict[str, Given]]:
     """The experiment with all options applied, and the libraries of --allocator by name. A library
     the experiment does not name is added to its references; `more` are lanes added to its own."""
     given = dict(parse_allocator(text) for text in allocators)

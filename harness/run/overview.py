@@ -69,8 +69,9 @@ def _references(tree: BuildTree) -> List[Entry]:
                 "name": peer.name,
                 "presets": list(presets(FAMILIES[peer.family])),
                 "library": str(path) if path else None,
-                "missing": path is None and bool(peer.files),
+                "missing": path is None and peer.family != "glibc",
                 "package": peer.packages[0] if peer.packages else None,
+                "built_by": f"tools/peers {peer.built}" if peer.built else None,
             }
         )
     return entries
@@ -81,7 +82,7 @@ def _experiment_row(entry: Entry) -> str:
 
 
 def _reference_row(entry: Entry) -> str:
-    missing = f"missing: sudo apt-get install {entry['package']}"
+    missing = f"not built: {entry['built_by']}" if entry["built_by"] else f"missing: sudo apt-get install {entry['package']}"
     where = entry["library"] or (missing if entry["missing"] else "the C library")
     return f"{entry['name']:<10} presets {', '.join(entry['presets']):<18} {where}"
 

@@ -23,6 +23,7 @@ from harness.measure.instruments import tools_of
 from harness.measure.record import Asked
 from harness.model import AA, BASE, ArmFacts
 from harness.peers.catalogue import OWN_LIBRARIES
+from harness.peers.locate import Given
 from harness.peers.resolve import ResolvedPeer, resolve
 from harness.run.block import Lane
 from harness.run.cpus import cpu_sets, single_threaded, usable_cpus
@@ -54,7 +55,7 @@ def prepare(
     experiment: Experiment,
     places: Mapping[str, str],
     tree: BuildTree,
-    given: Mapping[str, Path],
+    given: Mapping[str, Given],
     base: Optional[Baseline] = None,
 ) -> Prepared:
     """Checks, builds and proves; `places` says where the file defines each arm, `given` are the libraries
@@ -101,11 +102,11 @@ def built_arms(
     return {BASE: mine, **{b.arm: against_base(b, mine) for b in others}}
 
 
-def build_own_libraries(tree: BuildTree, names: Sequence[str]) -> Dict[str, Path]:
+def build_own_libraries(tree: BuildTree, names: Sequence[str]) -> Dict[str, Given]:
     """Yardsticks of the project that stand among the references."""
     paths = {name: tree.build / OWN_LIBRARIES[name] for name in names}
     tree.compile(list(paths.values()))
-    return paths
+    return {name: Given(path) for name, path in paths.items()}
 
 
 def wanted_arms(experiment: Experiment, places: Mapping[str, str]) -> List[WantedArm]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List
+from typing import List, Sequence, Tuple
 
 from harness.errors import UserError
 from harness.experiment import MoreLanes, apply_quick, load_experiment
 from harness.model import Verdict
+from harness.peers.catalogue import PEERS
+from harness.peers.locate import find
 from harness.run.command import RunRequest, run_to_verdict, shown_path, stored_run
 from harness.run.directory import VERDICT, RunDirectory
 
 EXPERIMENT = Path("experiments/scoreboard.yaml")
 REAL_PROGRAMS = Path("experiments/real_programs.yaml")
+WIDE = Path("experiments/scoreboard_wide.yaml")
 
 
 def real_programs(root: Path) -> MoreLanes:
@@ -24,8 +28,37 @@ def real_programs(root: Path) -> MoreLanes:
     return MoreLanes(str(REAL_PROGRAMS), experiment.workloads, changed)
 
 
-def run_scoreboard(request: RunRequest, dest: Path) -> int:
+def newest_peers(given: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """The releases that tools/peers has built, as --allocator would name them, and a sentence for each that
+    is not built. One that is `given` already stays as it is."""
+    named = {text.partition("=")[0] for text in given}
+    found, missing = [], []
+    for peer in PEERS.values():
+        if peer.built is None or peer.name in named:
+            continue
+        path = find(peer)
+        if path is not None:
+            found.append(f"{peer.name}={path}")
+        else:
+            missing.append(f"{peer.name} is not built (tools/peers {peer.built}), so it has no column")
+    return found, missing
+
+
+def widened(request: RunRequest) -> RunRequest:
+    """`--wide`: the lanes of scoreboard_wide.yaml, and a column for every newest release that is built."""
+    built, missing = newest_peers(request.allocators)
+    for text in missing:
+        print(text, file=sys.stderr)
+    wide = load_experiment(request.root / WIDE)
+    return replace(
+        request, allocators=[*request.allocators, *built], more=[*request.more, MoreLanes(str(WIDE), wide.workloads, {})]
+    )
+
+
+def run_scoreboard(request: RunRequest, dest: Path, wide: bool = False) -> int:
     """Runs the experiment to its end and writes the table; the exit status is the experiment's."""
+    if wide:
+        request = widened(request)
     more: List[MoreLanes] = [*request.more]
     if (request.root / REAL_PROGRAMS).is_file():
         more.insert(0, real_programs(request.root))

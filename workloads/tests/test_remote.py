@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from workload_runs import run
 
@@ -21,6 +23,33 @@ def test_a_run_with_many_fallbacks_does_not_count() -> None:
     assert done.result is not None and done.result["fallback_rate"] >= 0.001
     assert "this run does not count; use more than 1 ring slots" in done.stderr
     assert done.result["allocs"] == done.result["frees"]
+
+
+def test_a_sender_that_waits_has_no_fallbacks() -> None:
+    done = run("bench_mt_remote", "4 20000 100 16 64 90 2 0 1".split())
+    assert done.status == 0 and done.result is not None
+    assert done.result["fallbacks"] == 0 and done.result["allocs"] == done.result["frees"]
+
+
+def test_written_memory_is_written_and_checked() -> None:
+    """A block of 16 pages faults them all, and not one or two."""
+    faults = []
+    for written in ("0", "1"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        done = run("bench_mt_remote", f"2 3000 1000 65536 65536 50 65536 {written}".split())
+        assert done.status == 0
+        faults.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before)
+    assert faults[1] > faults[0] + 5000
+    refused = run("bench_mt_remote", "2 100 10 8 64 50 64 1".split())
+    assert refused.status == 2 and "below 16 cannot be written" in refused.stderr
+
+
+def test_pipelines_of_many_sizes() -> None:
+    done = run("producer_consumer", "2000 16 2 64 1024".split())
+    assert done.status == 0 and done.result is not None
+    assert 2000 * 2 * 400 < done.result["requested_bytes"] < 2000 * 2 * 640
+    refused = run("producer_consumer", "10 64 1 64 32".split())
+    assert refused.status == 2 and "below size" in refused.stderr
 
 
 def test_one_thread_cannot_free_remotely() -> None:

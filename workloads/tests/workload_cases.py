@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Case:
     """One run: how much it must do, worked out here from the arguments alone.
 
-    ``allocs`` and ``ops`` are None where they depend on time or on the seed; ``threads`` is how
+    ``reallocs`` are calls besides ``allocs``; ``allocs`` and ``ops`` are None where they depend on time or on the seed; ``threads`` is how
     many the run starts, None where that depends on time.
     """
 
@@ -20,6 +20,7 @@ class Case:
     threads: int | None = 0
     phases: tuple[str, ...] = ("run 1", "end 0")
     callocs: bool = False  # it asks for all its objects with calloc
+    reallocs: int = 0
 
     @property
     def argv(self) -> list[str]:
@@ -53,6 +54,7 @@ CASES = [
     Case("malloc_large", "20 5 64 256", allocs=25, ops=20),
     Case("mstress", "2 5 2", threads=4),
     Case("producer_consumer", "500 64 2", allocs=1000, ops=1000, threads=4),
+    Case("realloc_growth", "3 vector 64", allocs=6, ops=36, reallocs=36),
     Case("ring_replace", "1000 64 100", allocs=1064, ops=1000),
     Case("rptest", "2 0 1 2 20 100 10 32 1000", allocs=2 * (20 * 10 + 10 * 10), threads=2),
     Case("sh6", "2 8000", allocs=16000, threads=2),
@@ -77,6 +79,7 @@ ONE_THREAD = [
     Case("bench_ssot", "5000 100 16 2048"),
     Case("malloc_large", "20 5 64 256"),
     Case("mstress", "1 5 2"),
+    Case("realloc_growth", "3 string 64"),
     Case("ring_replace", "1000 64 100"),
     Case("rptest", "1 0 1 2 20 100 10 32 1000"),
     Case("sh6", "1 8000"),

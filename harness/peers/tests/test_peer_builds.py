@@ -10,7 +10,7 @@ from typing import List, Optional
 
 import pytest
 
-from harness.peers.build import library
+from harness.peers.locate import library
 from harness.peers.recipes import RECIPES
 from harness.peers.sources import upstream
 
@@ -103,13 +103,30 @@ def test_source_of_another_layout_is_told(tmp_path: Path) -> None:
     assert done.returncode == 4 and "there is no such folder" in done.stderr
 
 
-def fake_apt(tmp_path: Path, offered: List[str], fetches: bool) -> str:
-    """A PATH on which apt offers these versions, and reaches its network or not."""
+TARGETS = """\
+Debian|bookworm-security|main|http://archive.invalid/debian-security/
+Debian|bookworm|main|http://archive.invalid/debian/
+Debian|bookworm|contrib|http://archive.invalid/debian/
+Somebody|stable|main|http://elsewhere.invalid/
+"""
+
+
+def fake_apt(tmp_path: Path, offered: List[str], *, targets: str = TARGETS, updates: bool = True, fetches: bool = True, error: str = "E: no route") -> str:
+    """A PATH on which apt offers these versions of the suite, and reaches its network or not; what it was
+    asked to do stands in `asked`."""
     folder = tmp_path / "apt"
     folder.mkdir()
     lines = "".join(f"echo 'Version: {version}'\n" for version in offered)
     (folder / "apt-cache").write_text(f"#!/bin/sh\n{lines}")
-    (folder / "apt-get").write_text("#!/bin/sh\nmkdir jemalloc-5.3.0\n" if fetches else "#!/bin/sh\necho 'E: no route' >&2; exit 100\n")
+    (tmp_path / "targets").write_text(targets)
+    (folder / "apt-get").write_text(f"""#!/bin/sh
+echo "$@" >> {tmp_path}/asked
+case " $* " in
+  *" indextargets "*) cat {tmp_path}/targets ;;
+  *" update "*) {"exit 0" if updates else "echo 'E: no such suite' >&2; exit 100"} ;;
+  *" source "*) {"mkdir jemalloc-5.3.1; echo x > jemalloc_5.3.1-2.dsc" if fetches else f"echo '{error}' >&2; exit 100"} ;;
+esac
+""")
     for name in ("cmake", "make"):
         (folder / name).write_text("#!/bin/sh\necho made nothing\n")
     for path in folder.iterdir():
@@ -117,24 +134,56 @@ def fake_apt(tmp_path: Path, offered: List[str], fetches: bool) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def test_package_sources_without_the_version_say_what_they_offer(tmp_path: Path) -> None:
-    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["2.0.9+ds-2", "3.0.1+ds-2.1"], True))
-    assert done.returncode == 4 and "offer mimalloc 2.0.9+ds-2, 3.0.1+ds-2.1, not 3.1.5" in done.stderr
+def test_the_suite_is_read_by_an_apt_of_our_own(tmp_path: Path) -> None:
+    """Every command but the question where the archive is works in the cache, and knows only source packages."""
+    peers(tmp_path, "mimalloc", "--suite", "testing", path=fake_apt(tmp_path, ["3.6.0+ds-1"]))
+    root = tmp_path / "cache/hz3-lab/peers/apt/testing"
+    told = (root / "suite.sources").read_text().splitlines()
+    assert told[:4] == ["Types: deb-src", "URIs: http://archive.invalid/debian/", "Suites: testing", "Components: main"]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [line for line in asked if " source " in line] and [line for line in asked if " update " in line]
+    for line in asked:
+        if "indextargets" not in line:
+            assert f"Dir::State::lists={root}/lists" in line and f"Dir::Etc::sourcelist={root}/suite.sources" in line
+            assert "Acquire::AllowInsecureRepositories=false" in line and "install" not in line
 
 
-def test_package_sources_without_sources_say_what_to_add(tmp_path: Path) -> None:
-    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, [], True))
-    assert done.returncode == 4 and "deb-src" in done.stderr and "--git URL" in done.stderr
+def test_a_suite_without_the_version_says_what_it_offers(tmp_path: Path) -> None:
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["2.0.9+ds-2", "3.0.1+ds-2.1"]))
+    assert done.returncode == 4 and "sid offers mimalloc 2.0.9+ds-2, 3.0.1+ds-2.1, not 3.6.0" in done.stderr
+
+
+def test_a_suite_without_the_package_says_so(tmp_path: Path) -> None:
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, []))
+    assert done.returncode == 4 and "sid has no source package mimalloc" in done.stderr and "--git URL" in done.stderr
+
+
+def test_a_suite_that_is_none_is_told(tmp_path: Path) -> None:
+    done = peers(tmp_path, "mimalloc", "--suite", "sdi", path=fake_apt(tmp_path, [], updates=False))
+    assert done.returncode == 5 and "cannot read the source packages of sdi" in done.stderr and "no such suite" in done.stderr
+    done = peers(tmp_path, "mimalloc", "--suite", "a\nURIs: b")
+    assert done.returncode == 4 and "write the name of a suite" in done.stderr
+
+
+def test_a_system_whose_sources_name_no_archive_is_told(tmp_path: Path) -> None:
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"], targets="Somebody|x|main|http://elsewhere.invalid/\n"))
+    assert done.returncode == 4 and "name no Debian archive" in done.stderr
 
 
 def test_a_network_that_does_not_reach_is_told_in_a_sentence(tmp_path: Path) -> None:
-    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.1.5-1"], False))
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"], fetches=False))
     assert done.returncode == 5 and "is the network reached?" in done.stderr and "E: no route" in done.stderr
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_that_is_listed_and_not_there_is_told(tmp_path: Path) -> None:
+    """A mirror that lags behind its index, or keeps only some of it: the network is not to blame."""
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"], fetches=False, error="E: Failed to fetch x  404  Not Found"))
+    assert done.returncode == 5 and "lists it and does not have it" in done.stderr and "network reached" not in done.stderr
+
+
 def test_a_build_that_leaves_no_library_is_told(tmp_path: Path) -> None:
-    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.1.5-1"], True))
+    done = peers(tmp_path, "mimalloc", path=fake_apt(tmp_path, ["3.6.0-1"]))
     assert done.returncode == 5 and "left no hz3-build/libmimalloc.so*" in done.stderr
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.peers.catalogue import FAMILIES, PEERS, Peer, family_of, preset_env
-from harness.peers.locate import find, find_or_tell, parse_allocator
+from harness.peers.locate import Given, find, find_or_tell, library, parse_allocator
 from harness.peers.proof import prove
+from harness.peers.recipes import RECIPES
 from harness.peers.resolve import resolve, version_tuple
 
 
@@ -130,11 +131,11 @@ def test_a_library_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "libbad.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-Wl,-z,now", "-o", str(target), str(source)], check=True)
     with pytest.raises(UserError, match="cannot be preloaded"):
-        resolve("mine", given={"mine": target})
+        resolve("mine", given={"mine": Given(target)})
 
 
 def test_a_given_library_goes_before_the_catalogue_and_keeps_its_family() -> None:
-    peer = resolve("tcmalloc", "purge-now", {"tcmalloc": mimalloc()})
+    peer = resolve("tcmalloc", "purge-now", {"tcmalloc": Given(mimalloc())})
     assert peer.family == "mimalloc" and peer.path == mimalloc()
     assert all(name.startswith("MIMALLOC_") for name in peer.env)
 
@@ -142,7 +143,59 @@ def test_a_given_library_goes_before_the_catalogue_and_keeps_its_family() -> Non
 def test_allocator_option(tmp_path: Path) -> None:
     library = tmp_path / "lib.so"
     library.touch()
-    assert parse_allocator(f"mine-2={library}") == ("mine-2", library)
-    for bad in ("mine", "=x", f"Mine={library}", f"a b={library}", f"glibc={library}", f"aa={library}", "x=/nowhere.so"):
+    assert parse_allocator(f"mine-2={library}") == ("mine-2", Given(library))
+    both = parse_allocator(f"mine={library},GLIBC_TUNABLES=glibc.pthread.rseq=0,MALLOC_CONF=a:0,b:1")
+    assert both == ("mine", Given(library, {"GLIBC_TUNABLES": "glibc.pthread.rseq=0", "MALLOC_CONF": "a:0,b:1"}))
+    for bad in ("mine", "=x", f"Mine={library}", f"a b={library}", f"glibc={library}", f"aa={library}", "x=/nowhere.so", f"x={library},LD_PRELOAD=y"):
         with pytest.raises(UserError):
             parse_allocator(bad)
+
+
+def test_settings_of_an_allocator_are_read_back_too() -> None:
+    """What a preset must prove, a person's own settings must: a misspelt one is void."""
+    good = resolve("mine", given={"mine": Given(mimalloc(), {"MIMALLOC_SHOW_STATS": "0"})})
+    assert good.problem is None and good.env == {"MIMALLOC_SHOW_STATS": "0"}
+    bad = resolve("mine", given={"mine": Given(mimalloc(), {"MIMALLOC_NO_SUCH_THING": "0"})})
+    assert bad.problem is not None and "MIMALLOC_NO_SUCH_THING is not known to this version" in bad.problem
+
+
+def test_settings_of_the_c_library_are_read_back_from_it() -> None:
+    seen = prove(mimalloc(), FAMILIES["mimalloc"], {"GLIBC_TUNABLES": "glibc.pthread.rseq=0:glibc.malloc.tcache_count=3"})
+    assert seen.problem is None and "glibc.pthread.rseq=0" in seen.shown
+    misspelt = prove(mimalloc(), FAMILIES["mimalloc"], {"GLIBC_TUNABLES": "glibc.pthread.rsek=0"})
+    assert misspelt.problem is not None and "glibc.pthread.rsek is not known" in misspelt.problem
+
+
+def test_a_library_that_needs_a_setting_is_void_without_it(tmp_path: Path) -> None:
+    source = tmp_path / "google.c"
+    source.write_text(
+        "#include <stddef.h>\nextern void *__libc_malloc(size_t); extern void __libc_free(void *);\n"
+        "void *malloc(size_t n) { return __libc_malloc(n); }\nvoid free(void *p) { __libc_free(p); }\n"
+        "int MallocExtension_Internal_GetNumericProperty(void) { return 0; }\n"
+    )
+    library = tmp_path / "libgoogle.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-o", str(library), str(source)], check=True)
+    bare = resolve("google", given={"google": Given(library)})
+    assert bare.family == "google-tcmalloc"
+    assert bare.problem is not None and f"--allocator google={library},GLIBC_TUNABLES=glibc.pthread.rseq=0" in bare.problem
+    assert resolve("google", given={"google": Given(library, {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"})}).problem is None
+
+
+def test_a_newest_release_that_is_not_built_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="reference tcmalloc-newest is not built; tools/peers gperftools"):
+        resolve("tcmalloc-newest")
+
+
+def test_a_newest_release_has_the_presets_of_its_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The release is stood in for by the system's; where it lies and what it may be is what is tested."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("mimalloc", "tcmalloc", "jemalloc"):
+        peer, system = PEERS[f"{name}-newest"], find(PEERS[name])
+        assert peer.built is not None and system is not None
+        place = library(peer.built, RECIPES[peer.built].version)
+        place.parent.mkdir(parents=True)
+        place.symlink_to(system)
+        for preset in ("stock", "purge-now"):
+            found = resolve(peer.name, preset)
+            assert found.problem is None and found.family == peer.family

@@ -404,8 +404,8 @@ inline SlotRange allocate_slots(std::size_t slots, SlotKind kind, std::size_t al
   return detail::reserve_own_locked(slots, alignment);
 }
 
-// Free slots of the arenas there may be, but no more than `enough`; that many also where no arena is
-// the last, or none is reserved ahead.
+// Free slots of the arenas there may be, but no more than `enough`; that many also where no arena
+// is the last, or none is reserved ahead.
 inline std::size_t free_slots(std::size_t enough) {
   const ArenaSet& set = g_arenas;
   os::LockGuard guard(g_arenas.lock);
@@ -471,8 +471,9 @@ inline bool resize_claim(std::size_t first, std::size_t had, std::size_t slots, 
 }
 
 // Gives slots back, and their memory to the system. Returns whether that worked; the slots are free
-// in either case.
-inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
+// in either case. `purge` is how slots that stay mapped are emptied.
+inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots,
+                          bool (*purge)(void*, std::size_t) = os::purge) {
   ArenaSet& set = g_arenas;
   if (&arena != &set.window) {
     os::LockGuard guard(set.lock);
@@ -484,7 +485,7 @@ inline bool release_slots(Arena& arena, std::size_t first, std::size_t slots) {
     return detail::unclaim_locked(first, slots);
   }
   // First purged, then free, so that nobody can be handed a slot that is about to be purged.
-  const bool purged = os::purge(arena.address(first), slots << kSegmentShift);
+  const bool purged = purge(arena.address(first), slots << kSegmentShift);
   os::LockGuard guard(set.lock);
   for (std::size_t n = first; n < first + slots; ++n)
     set_slot(arena.table[n], SlotKind::kFree, !purged, 0, 0);

@@ -5,18 +5,36 @@
 
 namespace hz3 {
 
-// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
-// all.
-constexpr std::uint32_t largest_limit(std::uint32_t c) {
+namespace detail {
+
+constexpr std::uint32_t limit_by_bytes(std::uint32_t c) {
   const auto by_bytes = static_cast<std::uint32_t>(flag::TCACHE_CLASS_BYTES / kSizeClasses[c].size);
   const auto by_count = static_cast<std::uint32_t>(flag::TCACHE_CLASS_OBJS);
   return by_bytes < by_count ? by_bytes : by_count;
 }
 
+}  // namespace detail
+
+// Blocks a bin of this class may ever hold. Above HZ3_TCACHE_CLASS_BYTES blocks are not cached at
+// all, unless S316 says that some are.
+constexpr std::uint32_t largest_limit(std::uint32_t c) {
+  constexpr auto kLeast = static_cast<std::uint32_t>(flag::S316_LEAST_OBJS);
+  const std::uint32_t most = detail::limit_by_bytes(c);
+  return most < kLeast ? kLeast : most;
+}
+
+// What other bins cannot take away: nothing from those that only S316 lets hold any.
 constexpr std::uint32_t smallest_limit(std::uint32_t c) {
   const std::uint32_t few = kSizeClasses[c].size <= 1024 ? 8 : 2;
-  const std::uint32_t most = largest_limit(c);
+  const std::uint32_t most = detail::limit_by_bytes(c);
   return few < most ? few : most;
+}
+
+// Places that a bin which is an array has in the cache itself: one at least, if it may hold a
+// block.
+constexpr std::uint32_t first_places(std::uint32_t c) {
+  const std::uint32_t one = largest_limit(c) > 0 ? 1 : 0;
+  return smallest_limit(c) < one ? one : smallest_limit(c);
 }
 
 // Blocks that a bin asks for when it begins: a thread that needs one should not keep many.

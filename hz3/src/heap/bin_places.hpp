@@ -77,7 +77,7 @@ struct FirstPlaces {
 constexpr FirstPlaces make_first_places() {
   FirstPlaces places{};
   for (std::uint32_t c = 1; c < kClasses; ++c)
-    places.at[c + 1] = static_cast<std::uint16_t>(places.at[c] + smallest_limit(c));
+    places.at[c + 1] = static_cast<std::uint16_t>(places.at[c] + first_places(c));
   return places;
 }
 inline constexpr FirstPlaces kFirstPlaces = make_first_places();
@@ -177,7 +177,7 @@ bool move_bin(Cache& cache, std::uint32_t c, std::uint32_t log) {
 // Places for a bin that may hold `limit` blocks: an array of four times as many as the next smaller
 // one has, or of as many as the class may ever need, so that a bin outgrows few arrays.
 constexpr std::uint32_t log_of_places(std::uint32_t c, std::uint32_t limit) {
-  if (limit <= smallest_limit(c)) return 0;
+  if (limit <= first_places(c)) return 0;
   const auto log = static_cast<std::uint32_t>(std::bit_width(limit - 1)) | 1u;
   const auto most = static_cast<std::uint32_t>(std::bit_width(largest_limit(c) - 1));
   return log < most ? log : most;

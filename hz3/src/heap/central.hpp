@@ -16,6 +16,7 @@
 
 #include "heap/delivery.hpp"
 #include "heap/populate.hpp"
+#include "heap/sort_by_run.hpp"
 
 namespace hz3 {
 
@@ -224,6 +225,7 @@ inline void give_back_one(Shard& shard, Segment& segment, void* block) {
 // Returns a batch of live blocks of one class, of any shards, to their runs. Goes over the batch
 // once for every shard it meets, so each shard is locked once however the blocks are mixed.
 inline void give_back(Batch batch) {
+  if (flag::S317_SORT_BY_RUN && batch.count() > 1) return give_back_sorted(batch);
   while (!batch.empty()) {
     Shard* owner = nullptr;
     std::uint32_t size_class = 0;

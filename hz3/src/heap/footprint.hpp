@@ -5,7 +5,8 @@
 // the pages of its runs, and free pages that hold memory; of a large block, live or waiting in the
 // large cache, all it asked for, touched or not. What it leaves out is small or rare: the heap's
 // own tables, memory that the system refused to take back when a slot was released, and what a
-// larger block left behind a smaller one in a span that the large cache handed on.
+// larger block left behind a smaller one in a span that the large cache handed on, which
+// HZ3_LARGE_CACHE_FIT bounds.
 //
 // Invariant: whoever binds, frees or purges pages, or makes, resizes or releases a large block,
 // counts it here, at the moment of its own that is right for a limit: growth before it happens,

@@ -39,6 +39,12 @@ struct LargeBlock {
   Slot* head = nullptr;
 
   std::size_t usable() const { return detail::pages_up(head->size); }
+  // Bytes that may hold memory, of this block or of an earlier one in the same span.
+  std::size_t resident() const {
+    const std::size_t held = is_claimed(*head) ? 0 : head->resident;
+    const std::size_t most = span().bytes();
+    return held <= usable() ? usable() : held < most ? held : most;
+  }
   Span span() const { return {arena, slot, head->slots}; }
 };
 
@@ -58,7 +64,8 @@ namespace detail {
 
 struct FreshSpan {
   Span span;
-  bool dirty = false;  // it may hold old bytes
+  bool dirty = false;        // it may hold old bytes
+  std::size_t resident = 0;  // as far as it may hold memory
 };
 
 // A span from the arenas of which `bytes` can be used; span.arena is nullptr when there is no more.
@@ -70,11 +77,12 @@ inline FreshSpan take_fresh_span(std::size_t slots, std::size_t alignment, std::
 // From the large cache; what it held is no longer counted.
 inline FreshSpan take_cached_span(std::size_t slots, std::size_t alignment) {
   if (alignment > kSegmentSize) return {};
-  const Span cached = g_large_cache.take(slots);
+  std::size_t resident = 0;
+  const Span cached = g_large_cache.take(slots, resident);
   if (cached.arena == nullptr) return {};
   shrink_footprint(footprint_of(cached.head()));
   __atomic_store_n(&cached.head().size, std::size_t{0}, __ATOMIC_RELAXED);
-  return {cached, true};
+  return {cached, true, resident};
 }
 
 // A span for a block of `bytes`, which are counted; span.arena is nullptr when there is no room or
@@ -97,7 +105,8 @@ inline void count_live(std::size_t old, std::size_t now) {
   g_large_cache.count_live(static_cast<std::int64_t>(now) - static_cast<std::int64_t>(old));
 }
 
-inline void* make_block(const Span& span, std::size_t size) {
+inline void* make_block(const Span& span, std::size_t size, std::size_t resident = 0) {
+  if (!is_claimed(span.head())) span.head().resident = resident;
   set_slot(span.head(), SlotKind::kLargeHead, false, static_cast<std::uint32_t>(span.slots), size);
   count_live(0, pages_up(size));
   return span.address();
@@ -111,19 +120,30 @@ inline void* allocate_large(std::size_t size, std::size_t alignment, bool zeroed
   if (size == 0) size = 1;
   const detail::FreshSpan fresh = detail::take_span(detail::slots_for(size), alignment, size);
   if (fresh.span.arena == nullptr) return nullptr;
-  void* p = detail::make_block(fresh.span, size);
+  void* p = detail::make_block(fresh.span, size, fresh.resident);
   return zeroed && fresh.dirty ? std::memset(p, 0, size) : p;
 }
+
+namespace detail {
+
+inline std::size_t resident_of(const LargeBlock& block) {
+  if constexpr (!flag::S316_COUNT_RESIDENT) return block.resident();
+  return os::count_resident(block.span().address(), block.span().bytes());
+}
+
+}  // namespace detail
 
 inline void free_large(const LargeBlock& block) {
   const std::uint64_t now_ms = os::now_ms();
   expire_large_cache(now_ms);
-  detail::count_live(block.usable(), 0);
+  const std::size_t usable = block.usable();
+  detail::count_live(usable, 0);
   // Claimed addresses are scarce: others may need them at once.
-  if (is_claimed(*block.head) || !g_large_cache.put(block.span(), block.usable(), now_ms))
+  if (is_claimed(*block.head) ||
+      !g_large_cache.put(block.span(), detail::resident_of(block), now_ms))
     release_span(block.span());
   else
-    on_large_freed(block.usable());
+    on_large_freed(usable);
 }
 
 namespace detail {
@@ -169,7 +189,7 @@ inline void* grow_by_copy(const LargeBlock& block, std::size_t slots, std::size_
   const FreshSpan fresh =
       take_roomy(slots, [=](std::size_t n) { return take_span(n, kSegmentSize, size); });
   if (fresh.span.arena == nullptr) return nullptr;
-  void* copied = make_block(fresh.span, size);
+  void* copied = make_block(fresh.span, size, fresh.resident);
   os::copy_pages(block.span().address(), copied, block.usable(), !fresh.dirty);
   free_large(block);
   return copied;

@@ -53,20 +53,24 @@ class LargeCache {
     }
   }
 
-  // The best fitting span of at least `slots` slots and at most a quarter more; arena is nullptr if
-  // there is none. The span may hold old bytes.
-  Span take(std::size_t slots) {
+  // The best fitting span of at least `slots` slots and at most HZ3_LARGE_CACHE_FIT percent more;
+  // arena is nullptr if there is none. The span may hold old bytes, up to `resident`.
+  Span take(std::size_t slots, std::size_t& resident) {
     if (__atomic_load_n(&count_, __ATOMIC_RELAXED) == 0 &&
         __atomic_load_n(&released_, __ATOMIC_RELAXED) == 0)
       return {};
+    const std::size_t most = slots + slots * static_cast<std::size_t>(flag::LARGE_CACHE_FIT) / 100;
     os::LockGuard guard(lock_);
     std::uint32_t best = count_;
     for (std::uint32_t i = 0; i < count_; ++i) {
       const std::size_t has = entries_[i].span.slots;
-      if (has < slots || has > slots + slots / 4) continue;
+      if (has < slots || has > most) continue;
       if (best == count_ || has <= entries_[best].span.slots) best = i;
     }
-    if (best < count_) return remove(best);
+    if (best < count_) {
+      resident = entries_[best].bytes;
+      return remove(best);
+    }
     regret(os::now_ms());
     return {};
   }

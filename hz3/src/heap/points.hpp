@@ -7,6 +7,7 @@
 // | on_thread_end     | a thread gives up its cache, its bins are empty        | none           |
 // | on_budget_short   | a bin wants to grow, the thread's budget is short      | none           |
 // | limit_when_full   | a bin is full: how many blocks it may hold (answers)    | none           |
+// | stays_away        | a bin begins with a freed block: whether it goes home  | none           |
 // | on_refill         | a bin ran dry, before the store is asked               | none           |
 // | on_growth         | no free block or page fits: before a segment is opened | none           |
 // |                   | or a large block made (answers: whether to look in     |                |
@@ -44,6 +45,7 @@ inline void on_thread_begin(ThreadCache& cache);
 inline void on_thread_end(ThreadCache& cache);
 inline void on_budget_short(ThreadCache& cache);
 inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block);
+inline bool stays_away(ThreadCache& cache, std::uint32_t c, const void* block);
 inline void on_give_back(ThreadCache& cache);
 inline void on_gave_back(ThreadCache& cache, std::uint32_t c, std::uint32_t blocks);
 inline void on_refill(ThreadCache& cache, std::uint32_t c);

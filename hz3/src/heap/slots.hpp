@@ -28,7 +28,11 @@ struct Slot {
   bool tables_ready;    // in the first slot of a group: the group's tables are writable
   std::uint32_t slots;  // of a large block, in its head
   std::size_t size;     // bytes of a large block that the user asked for, in its head
-  std::size_t mapped;   // in the first of the slots claimed together: bytes mapped from there on
+  union {
+    std::size_t mapped;  // in the first of the slots claimed together: bytes mapped from there on
+    // Of any other large block, in its head: bytes that may hold memory of an earlier block there.
+    std::size_t resident;
+  };
 };
 static_assert(sizeof(Slot) == 32);
 

@@ -15,6 +15,7 @@
 
 #include "heap/arena.hpp"
 #include "heap/footprint.hpp"
+#include "heap/leave_tables.hpp"
 
 namespace hz3 {
 
@@ -46,7 +47,8 @@ inline bool release_mapped(const Span& span, bool moved) {
     lose_slots(*span.arena, span.slot, span.slots);
     return true;
   }
-  return release_slots(*span.arena, span.slot, span.slots);
+  return release_slots(*span.arena, span.slot, span.slots,
+                       flag::S316_KEEP_TABLES ? purge_leaving_tables : os::purge);
 }
 
 inline bool reserve_moved_span() {

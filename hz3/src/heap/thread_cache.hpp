@@ -104,6 +104,7 @@ inline bool grow_bin(ThreadCache& cache, std::uint32_t c) {
   if (bin.limit >= largest) return false;
   std::uint32_t more =
       bin.limit < detail::kLimits.smallest[c] ? detail::kLimits.smallest[c] : bin.limit;
+  if (flag::S316_LEAST_OBJS > 0 && more == 0) more = 1;
   if (bin.limit + more > largest) more = largest - bin.limit;
   const std::uint64_t bytes = static_cast<std::uint64_t>(more) * kSizeClasses[c].size;
   if (cache.budget < bytes) on_budget_short(cache);
@@ -161,6 +162,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
   Bin& bin = cache.bins[c];
   const std::uint32_t limit = limit_when_full(cache, c, block);
   if (limit != UINT32_MAX) return lower_full_bin(cache, c, limit, block);
+  const bool begins = bin.limit == 0;
   if (!grow_bin(cache, c)) {
     on_overflow(cache, c);
     if (bin.limit == 0) return give_back_uncached(cache, c, block);  // a class that is not cached
@@ -172,6 +174,7 @@ inline void overflow_bin(ThreadCache& cache, std::uint32_t c, void* block) {
       left -= n;
     }
   }
+  if (begins && stays_away(cache, c, block)) return give_back_uncached(cache, c, block);
   push(bin, block);
 }
 

@@ -146,6 +146,20 @@ inline void lock_on_touch_if_locked(void* p, std::size_t bytes) {
   return range.bytes == 0 || ::madvise(range.start, range.bytes, MADV_DONTNEED) == 0;
 }
 
+// Bytes of the range that are resident: of it all when the system does not say.
+inline std::size_t count_resident(void* p, std::size_t bytes) {
+  unsigned char pages[1024];
+  std::size_t resident = 0;
+  const PageRange range = pages_around(p, bytes);
+  const std::size_t step = sizeof pages * g_system_page;
+  for (std::size_t at = 0; at < range.bytes; at += step) {
+    const std::size_t some = range.bytes - at < step ? range.bytes - at : step;
+    if (::mincore(range.start + at, some, pages) != 0) return bytes;
+    for (std::size_t i = 0; i < some / g_system_page; ++i) resident += pages[i] & 1u;
+  }
+  return resident * g_system_page;
+}
+
 // Faults a range in with one call, at about half the price of touching its pages one by one. Only a
 // hint: a kernel without it (before Linux 5.14) or without memory leaves the pages to be touched.
 inline void populate(void* p, std::size_t bytes) {

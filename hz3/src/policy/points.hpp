@@ -10,6 +10,7 @@
 #include "observe/retention.hpp"
 #include "observe/scavenge.hpp"
 #include "policy/earned_budget.hpp"
+#include "policy/go_home.hpp"
 #include "policy/large_budget.hpp"
 #include "policy/memory_budget.hpp"
 #include "policy/pressure.hpp"
@@ -45,6 +46,10 @@ inline void on_budget_short(ThreadCache& cache) { claim_earned(cache); }  // S32
 
 inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const void* block) {
   return taper(cache, c, block);  // S301
+}
+
+inline bool stays_away(ThreadCache& cache, std::uint32_t c, const void* block) {
+  return goes_home(cache, c, block);  // S315
 }
 
 inline void on_give_back(ThreadCache& cache) { begin_giving_back(cache); }  // S301
@@ -184,6 +189,9 @@ inline void print_stats() {
   print_scavenge_stats();       // S54
   print_retention_stats();      // S55
   print_run_bitmap_stats();     // S314
+  print_go_home_stats();        // S315
+  print_leave_tables_stats();   // S316
+  print_sort_stats();           // S317
   print_limit_stats();
   print_books();
   print_knobs();

@@ -13,7 +13,7 @@ namespace {
 struct Asked {
   int thread_begin, thread_end, budget_short, full, give_back, gave_back;
   int refill, growth, large_freed, overflow, run_empty, pages_free, segment_empty, segment_opened;
-  int epoch, thread_exit, memory_refused, fork_child;
+  int epoch, thread_exit, memory_refused, fork_child, stays_away;
 };
 Asked g_asked;  // one thread at a time runs here
 
@@ -48,6 +48,7 @@ extern "C" int mprotect(void* p, size_t bytes, int protection) noexcept {
 }
 
 std::uint32_t g_limit_when_full = UINT32_MAX;  // what a bin may hold from then on
+bool g_stay_away = false;                      // whether blocks that begin a bin go home
 
 namespace hz3 {
 
@@ -76,6 +77,15 @@ inline std::uint32_t limit_when_full(ThreadCache& cache, std::uint32_t c, const 
   CHECK(room_of(cache.bins[c]) == 0, "limit_when_full of a bin with room for %u",
         room_of(cache.bins[c]));
   return g_limit_when_full;
+}
+
+inline bool stays_away(ThreadCache& cache, std::uint32_t c, const void* block) {
+  CHECK(run_of(segment_of(block), block).size_class == c, "a block of another class");
+  ++g_asked.stays_away;
+  CHECK(!any_lock_held(), "stays_away with a lock held");
+  CHECK(count_of(cache.bins[c]) == 0, "stays_away of a bin with %u blocks",
+        count_of(cache.bins[c]));
+  return g_stay_away;
 }
 
 inline void on_give_back(ThreadCache&) {
@@ -210,6 +220,31 @@ void check_bins() {
   CHECK(g_asked.overflow > 0 && g_asked.run_empty > 0, "%d overflows, %d empty runs after freeing",
         g_asked.overflow, g_asked.run_empty);
   CHECK(g_asked.segment_empty == 0, "a segment became empty although its runs were kept");
+  flush_bins(*t_cache, 1, kClasses);
+}
+
+// The first block of a class that a thread had none of goes where the policy says, others stay.
+void check_bins_that_begin() {
+  const std::size_t sizes[] = {80, 96};
+  for (const std::size_t size : sizes) {
+    g_asked = {};
+    g_stay_away = size == sizes[0];
+    const std::uint32_t c = class_of(size);
+    Batch batch = take_blocks(*t_cache->home, c, {2, 2});
+    CHECK(batch.count() == 2 && t_cache->bins[c].limit == 0, "the class was in use");
+    count_taken(*t_cache, c, 2);
+    void* first = batch.pop();
+    void* second = batch.pop();
+    const Run& run = run_of(segment_of(first), first);
+    deallocate(first);
+    CHECK(g_asked.stays_away == 1, "asked %d times", g_asked.stays_away);
+    CHECK(run.live == (g_stay_away ? 1 : 2), "%u of 2 blocks live after the first", run.live);
+    deallocate(second);
+    CHECK(g_asked.stays_away == 1, "asked again of a further block");
+    CHECK(count_of(t_cache->bins[c]) == (g_stay_away ? 1u : 2u), "%u blocks stayed",
+          count_of(t_cache->bins[c]));
+  }
+  g_stay_away = false;
   flush_bins(*t_cache, 1, kClasses);
 }
 
@@ -354,6 +389,7 @@ void check_fork() {
 
 int main() {
   hz3_test::check_bins();
+  hz3_test::check_bins_that_begin();
   hz3_test::check_lowered_bins();
   hz3_test::check_boxes_that_act_at_once();
   hz3_test::check_clock();
