@@ -99,7 +99,7 @@ template <typename Attempt>
   return block;
 }
 
-inline void* allocate_class(std::uint32_t c) {
+[[gnu::always_inline]] inline void* allocate_class(std::uint32_t c) {
   defects();
   void* block = pop(t_cache->bins[c]);
   if (block == nullptr) [[unlikely]]
@@ -176,8 +176,9 @@ inline bool is_free_already(const Bin& bin, void* p) {
 
 }  // namespace detail
 
-// Memory for at least `size` bytes, aligned to 16; nullptr with ENOMEM. Any thread, any time.
-inline void* allocate(std::size_t size) {
+// Memory for at least `size` bytes, aligned to 16; nullptr with ENOMEM. Any thread, any time. Always
+// inline, however many call it: malloc must not pay for a jump to it.
+[[gnu::always_inline]] inline void* allocate(std::size_t size) {
   if (void* guarded = sample_guarded(size); guarded != nullptr) return guarded;
   const std::size_t bytes = with_record(size);
   if (bytes > kTableMax) [[unlikely]]
