@@ -47,7 +47,7 @@ TIMES_CALLS = ("bench_ssot", "bench_dist", "larson", "larson_sized")
 RESULTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("alloc_test", "bench_dist", "bench_ssot", "cache_scratch", "cache_thrash", "glibc_thread", "malloc_large",
-         "producer_consumer", "ring_replace", "rptest", "sh6", "sh8", "sleepers",
+         "producer_consumer", "realloc_growth", "ring_replace", "rptest", "sh6", "sh8", "sleepers",
          "sparse_calloc", "xmalloc_test"), _BUSY),
     **dict.fromkeys(("larson", "larson_sized", "mstress"), (*_BUSY, "threads_started")),
     **dict.fromkeys(("bench_burst_idle", "bench_burst_idle_v2", "handed_over", "survivors"), _IDLE),

@@ -41,7 +41,7 @@ td.num{white-space:nowrap}
 td:first-child .main{font-weight:600}.kv{color:var(--muted);font-size:.93em}.kv b{font-weight:400;color:var(--ink)}
 .kv span,.kv b{white-space:nowrap}
 .kv,.main{font-variant-numeric:tabular-nums}.nb{white-space:nowrap}
-code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,monospace;font-size:.86em}
+td code,td.txt{overflow-wrap:anywhere}code,pre{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,monospace;font-size:.86em}
 pre{background:var(--panel);padding:.7rem .9rem;border-radius:.3rem;white-space:pre-wrap}
 figure{margin:1.2rem 0 1.8rem}
 .drawing{overflow-x:auto}figure svg{width:100%;height:auto;display:block}

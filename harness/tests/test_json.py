@@ -24,7 +24,7 @@ def test_list(lab: Lab) -> None:
     assert list(lists) == sorted(["experiments", "variants", "workloads", "references"])
     assert {"name": "fake", "kind": "ab", "problem": None} == {k: lists["experiments"][0][k] for k in ("name", "kind", "problem")}
     assert {"name": "hollow"} in lists["variants"]
-    assert {"name", "presets", "library", "missing", "package"} == set(lists["references"][0])
+    assert {"name", "presets", "library", "missing", "package", "built_by"} == set(lists["references"][0])
     assert list(asked(lab, "list", "variants")) == ["variants"]
 
 

@@ -43,6 +43,7 @@ SMALL = {
     "malloc_large": "20",
     "mstress": "2 10 2",
     "producer_consumer": "1000 64",
+    "realloc_growth": "5 vector",
     "ring_replace": "1000",
     "rptest": "2 0 1 2 5 100 100 32 1600",
     "sh6": "1 1000",

@@ -12,7 +12,6 @@ import io
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
@@ -43,15 +42,6 @@ HARD = [("target", 1.02, "1 %"), ("guard", 0.98, "heavy tails"), ("same", 1.02, 
 
 def quiet(seed: int = 7, jobs: int = 1) -> Workers:
     return Workers(seed, jobs, io.StringIO())
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """`main` leaves its process deaf to signals."""
-    kept = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for sign, handler in kept.items():
-        signal.signal(sign, handler)
 
 
 # --- the promise
