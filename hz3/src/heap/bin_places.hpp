@@ -70,7 +70,7 @@ inline constinit PlacePool g_place_pool;
 
 namespace detail {
 
-// Where each bin's places begin in BinPlaces::first: its smallest limit of them.
+// Where each bin's places begin in BinPlaces::first: `first_places` of them.
 struct FirstPlaces {
   std::uint16_t at[kClasses + 1];
 };
