@@ -154,9 +154,28 @@ inline void clear_stale_pages(const Delivery& delivery, std::size_t bytes) {
   }
 }
 
+// Faults in what plan_populate chose. No lock is held for that, so another thread of the shard may
+// have purged the free part before the call brings it back; it is noted again, else no purge would
+// find it. The caller's fresh blocks keep the segment, and its owner, as they are.
+inline void fault_in_ahead(const AheadRange& range) {
+  os::populate(range.start, range.bytes);
+  Segment& segment = segment_of(range.start);
+  const std::uint32_t first = page_in_segment(range.start);
+  const auto end = first + static_cast<std::uint32_t>(range.bytes >> os::kPageShift);
+  Shard& owner = *segment.owner;
+  os::LockGuard guard(owner.lock);
+  for (std::uint32_t page = first; page < end; ++page) {
+    if (segment.dirty_bits.test(page)) continue;
+    segment.dirty_bits.set(page, 1);
+    if (!segment.free_bits.test(page)) continue;
+    count_purgeable(owner, 1);
+    add_footprint(os::kPageSize);
+  }
+}
+
 // Makes one batch of a delivery: fresh blocks first, lowest address first, then the pieces.
 inline Batch batch_of(const Delivery& delivery, std::uint32_t c) {
-  if (delivery.populate.bytes != 0) os::populate(delivery.populate.start, delivery.populate.bytes);
+  if (delivery.populate.bytes != 0) fault_in_ahead(delivery.populate);
   const std::size_t size = kSizeClasses[c].size;
   Batch batch;
   for (std::uint32_t i = delivery.piece_count; i > 0; --i)
